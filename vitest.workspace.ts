@@ -1,0 +1,23 @@
+import { defineConfig } from "vitest/config"
+
+// One project a package. The source condition lets tests, examples and doc examples run on
+// TypeScript sources, so no build stands between an edit and a test.
+const conditions = ["@effect-dspy/source"]
+
+const project = (name: string, root: string) => ({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: { name, root, include: ["test/**/*.test.ts"], testTimeout: 30_000 }
+})
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("core", "packages/core"),
+      project("providers", "packages/providers"),
+      project("pipelines", "packages/pipelines"),
+      project("examples", "examples"),
+      { ...project("docs", "."), test: { name: "docs", root: ".", include: [".doctest/**/*.test.ts"] } }
+    ]
+  }
+})
