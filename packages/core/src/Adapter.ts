@@ -1,0 +1,168 @@
+/**
+ * How a signature is written as messages, and how a completion is read back.
+ *
+ * An adapter compiles a signature once into a `Format`; format and parse are one value, so what is
+ * written and what is read never drift apart. Everything here is pure: a custom adapter is a function
+ * from a signature to a `Format`.
+ */
+import * as Context from "effect/Context"
+import * as Result from "effect/Result"
+import type * as Example from "./Example.ts"
+import type { Field } from "./Field.ts"
+import type { Output } from "./LM/Request.ts"
+import * as Message from "./Message.ts"
+import { describe, Invalid, type Issue, type OutputReason } from "./PredictError.ts"
+import type { Any as Signature, Encoded } from "./Signature.ts"
+
+/** A demonstration in its JSON form. */
+export type Demo = Example.Example<Encoded, Encoded>
+
+/**
+ * One signature in one adapter's words.
+ *
+ * - `output`: the form asked of the model
+ * - `prefix`: what every call starts with, the same for the same instructions and demos
+ * - `input`: the user turn of one call
+ * - `read`: the text of a reply as output, or what is wrong with it
+ * - `feedback`: what to tell the model about a reply that could not be used
+ *
+ * @category models
+ */
+export interface Format {
+  readonly output: Output
+  readonly prefix: (instructions: string, demos: ReadonlyArray<Demo>) => ReadonlyArray<Message.Message>
+  readonly input: (input: Encoded) => Message.Message
+  readonly read: (text: string) => Result.Result<unknown, OutputReason>
+  readonly feedback: (reason: OutputReason) => Message.Message
+}
+
+/** @category models */
+export interface Adapter {
+  readonly name: string
+  readonly format: (signature: Signature) => Format
+}
+
+/**
+ * Makes an adapter. Each signature is compiled once and kept as long as the signature lives.
+ *
+ * @category constructors
+ */
+export const make = (name: string, compile: (signature: Signature) => Format): Adapter => {
+  const formats = new WeakMap<Signature, Format>()
+  return {
+    name,
+    format: (signature) => {
+      const known = formats.get(signature)
+      if (known !== undefined) return known
+      const format = compile(signature)
+      formats.set(signature, format)
+      return format
+    }
+  }
+}
+
+/**
+ * The adapter for predictors that don't name one; absent, they use `JsonAdapter`.
+ *
+ * @category services
+ */
+export const Current = Context.Reference<Adapter | undefined>("@effect-dspy/core/Adapter", {
+  defaultValue: () => undefined
+})
+
+/**
+ * Finds the first candidate whose fields decode. When none does, the findings on the first one are what
+ * the model is told.
+ *
+ * @category combinators
+ */
+export const firstValid = (
+  signature: Signature,
+  candidates: Iterable<unknown>,
+  unreadable: OutputReason
+): Result.Result<unknown, OutputReason> => {
+  let first: ReadonlyArray<Issue> | undefined
+  for (const candidate of candidates) {
+    if (!isRecord(candidate)) continue
+    const decoded = signature.derived.decodeOutput(candidate)
+    if (Result.isSuccess(decoded)) return Result.succeed(decoded.success)
+    first ??= decoded.failure
+  }
+  return Result.fail(first === undefined ? unreadable : new Invalid({ issues: first }))
+}
+
+/**
+ * The sections every adapter opens its system turn with: what to do, what comes in, what goes out.
+ *
+ * @category formatting
+ */
+export const task = (signature: Signature, instructions: string): string => {
+  const { inputs, outputs } = signature.derived
+  const given = inputs.length === 0 ? "" : `\n\nInput fields:\n${inputs.map(line).join("\n")}`
+  return `${instructions}${given}\n\nOutput fields:\n${outputs.map(line).join("\n")}`
+}
+
+/**
+ * A value as prompts show it: text as it is, everything else as JSON.
+ *
+ * @category formatting
+ */
+export const show = (value: unknown): string => typeof value === "string" ? value : JSON.stringify(value)
+
+/**
+ * Field blocks as prompts show them, one `[[ ## name ## ]]` header per field. Fields without a value are
+ * left out.
+ *
+ * @category formatting
+ */
+export const blocks = (fields: ReadonlyArray<Field>, values: Encoded): string => {
+  let text = ""
+  for (const { name } of fields) {
+    const value = values[name]
+    if (value === undefined) continue
+    text += `${text === "" ? "" : "\n\n"}[[ ## ${name} ## ]]\n${show(value)}`
+  }
+  return text
+}
+
+/**
+ * Demonstrations as turns of the conversation. One that lacks fields says so, so that it does not teach
+ * a model to leave them out.
+ *
+ * @category formatting
+ */
+export const demoTurns = (
+  signature: Signature,
+  demos: ReadonlyArray<Demo>,
+  answer: (output: Encoded) => string
+): ReadonlyArray<Message.Message> => {
+  const { inputs, outputs } = signature.derived
+  const lacks = (fields: ReadonlyArray<Field>, values: Encoded) =>
+    fields.some((field) => !field.isOptional && values[field.name] === undefined)
+  return demos.flatMap((demo) => {
+    const partial = lacks(inputs, demo.input) || lacks(outputs, demo.output)
+    const input = blocks(inputs, demo.input)
+    return [
+      Message.user(partial ? `An example of the task; some of its fields are left out.\n\n${input}` : input),
+      Message.assistant(answer(demo.output))
+    ]
+  })
+}
+
+/**
+ * Tells a model what was wrong with its reply, field by field.
+ *
+ * @category formatting
+ */
+export const complaint = (reason: OutputReason, closing: string): Message.Message => {
+  const findings = reason.issues.map((issue) => `- ${describe(issue)}`).join("\n")
+  return Message.user(`Your reply could not be used${findings === "" ? `: ${reason.message}` : `:\n${findings}`}\n\n${closing}`)
+}
+
+const line = (field: Field): string =>
+  `- ${field.name} (${field.type}${field.isOptional ? ", optional" : ""})${
+    field.description === undefined ? "" : `: ${field.description}`
+  }`
+
+const isRecord = (value: unknown): value is Encoded =>
+  typeof value === "object" && value !== null && !Array.isArray(value)

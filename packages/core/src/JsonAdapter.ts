@@ -1,0 +1,63 @@
+/**
+ * Asks for the output as one JSON object: the default adapter.
+ *
+ * Endpoints with structured output are held to the schema, others get it in words (`LM.Output`
+ * carries both). Replies go down the rescue ladder before a re-ask costs money: the whole text as JSON,
+ * sloppy JSON, a fenced block, an object within prose, and finally marker sections.
+ */
+import * as Result from "effect/Result"
+import * as Adapter from "./Adapter.ts"
+import * as JsonText from "./JsonText.ts"
+import * as Markers from "./Markers.ts"
+import * as Message from "./Message.ts"
+import { Unreadable } from "./PredictError.ts"
+import type { Any as Signature } from "./Signature.ts"
+
+const unreadable = new Unreadable({ expected: "one JSON object with the output fields" })
+
+/**
+ * ```ts
+ * import { JsonAdapter, Signature } from "@effect-dspy/core"
+ * import { Result, Schema } from "effect"
+ *
+ * const Rate = Signature.make("Rate", { input: { text: Schema.String }, output: { stars: Schema.Int } })
+ * const read = JsonAdapter.adapter.format(Rate).read("Sure!\n```json\n{ 'stars': 4, }\n```")
+ * Result.getOrThrow(read) // => { stars: 4 }
+ * ```
+ *
+ * @category adapters
+ */
+export const adapter: Adapter.Adapter = Adapter.make("json", (signature) => {
+  const { inputs, jsonSchema, outputs } = signature.derived
+  const closing = "Reply again with one JSON object that holds all output fields, and nothing else."
+  return {
+    output: {
+      _tag: "Json",
+      name: signature.name,
+      schema: jsonSchema,
+      instruction: `Reply with one JSON object and nothing else. It must match this JSON schema:\n${
+        JSON.stringify(jsonSchema)
+      }`
+    },
+    prefix: (instructions, demos) => [
+      Message.system(
+        `${Adapter.task(signature, instructions)}\n\nReply with one JSON object that has these output fields, in this order.`
+      ),
+      ...Adapter.demoTurns(signature, demos, (output) => JSON.stringify(output))
+    ],
+    input: (input) => Message.user(Adapter.blocks(inputs, input)),
+    read: (text) => {
+      // Most replies are clean JSON: read them without looking for anything else.
+      const clean = JsonText.read(text)
+      if (Result.isSuccess(clean)) return Adapter.firstValid(signature, [clean.success], unreadable)
+      return Adapter.firstValid(signature, ladder(text, outputs), unreadable)
+    },
+    feedback: (reason) => Adapter.complaint(reason, closing)
+  }
+})
+
+function* ladder(text: string, outputs: Signature["derived"]["outputs"]) {
+  yield* JsonText.candidates(text)
+  const sections = Markers.read(text, outputs)
+  if (sections !== undefined) yield sections
+}

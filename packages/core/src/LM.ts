@@ -1,0 +1,76 @@
+/**
+ * The language model as a service: the tag, how to build one, how to ask it, how to decorate it.
+ *
+ * `LM` is the only requirement a predictor has. Layers bring it (`OpenAiCompatible.layer`, `Offline.layer`,
+ * `TestLM.layer`), decorators change how it behaves without anybody noticing:
+ *
+ * ```ts
+ * import { LM } from "@effect-dspy/core"
+ * import { TestLM } from "@effect-dspy/core/testing"
+ *
+ * const Live = TestLM.layer(["..."]).pipe(LM.resilient({ timeout: "30 seconds", concurrency: 64 }))
+ * ```
+ */
+import type * as Duration from "effect/Duration"
+import type * as Schedule from "effect/Schedule"
+import type { LMError } from "./LMError.ts"
+import * as Around from "./LM/Around.ts"
+import { concurrency } from "./LM/Concurrency.ts"
+import * as Decorator from "./LM/Decorator.ts"
+import { generate } from "./LM/Generate.ts"
+import { make, wrap } from "./LM/Make.ts"
+import type * as Request_ from "./LM/Request.ts"
+import { type Options, resilient } from "./LM/Resilient.ts"
+import { retry } from "./LM/Retry.ts"
+import * as Settings_ from "./LM/Settings.ts"
+import { LM as Tag, type Service as Service_ } from "./LM/Tag.ts"
+import { timeout } from "./LM/Timeout.ts"
+
+/**
+ * @category services
+ */
+export const LM = Object.assign(Tag, {
+  /** Builds an LM from a function that answers one request. */
+  make,
+  /** The same LM with another `generate`: for decorators of your own. */
+  wrap,
+  /** Asks the model with messages written by hand. */
+  generate,
+  /** The settings in force; see `withSettings`. */
+  Settings: Settings_.Settings,
+  /** Runs a program with other settings: temperature, maxTokens, attempts, timeout, ... */
+  withSettings: Settings_.provide,
+  /** The middleware in force around every model call. */
+  Around: Around.Current,
+  /** Runs a program with middleware around every model call, whatever layers it provides inside. */
+  around: Around.around,
+  /** Lifts a decorator to layers. */
+  decorate: Decorator.decorate,
+  /** Applies a decorator to a part of a program. */
+  using: Decorator.using,
+  /** The decorators as functions from LM to LM, for `using` and for decorators of your own. */
+  decorator: { concurrency, resilient, retry, timeout },
+  /** At most this many requests at once, over everything that uses the layer. */
+  concurrency: (permits: number) => Decorator.decorate(concurrency(permits)),
+  /** A time limit for one request. */
+  timeout: (limit: Duration.Input) => Decorator.decorate(timeout(limit)),
+  /** Retries what is retryable, within `LM.Settings.attempts`. */
+  retry: (options?: { readonly schedule?: Schedule.Schedule<unknown, LMError> }) => Decorator.decorate(retry(options)),
+  /** Timeout, concurrency and retry in the right order. */
+  resilient: (options?: Options) => Decorator.decorate(resilient(options))
+})
+
+/** @category services */
+export type LM = Tag
+
+/** The types that go with the service. */
+export declare namespace LM {
+  export type Service = Service_
+  export type Request = Request_.Request
+  export type Output = Request_.Output
+  export type Call = Request_.Call
+  export type Settings = Settings_.Settings
+  export type Middleware = Around.Middleware
+  export type Decorator<E = never, R = never> = Decorator.Decorator<E, R>
+  export type ResilientOptions = Options
+}

@@ -1,0 +1,90 @@
+/**
+ * Sending a request again when that can help, and only then.
+ *
+ * The life of a failure:
+ * 1. The reason says whether it is worth another request. If not, it goes up as it is.
+ * 2. The attempt budget says whether there is one left. Retries that are stacked share it, so stacking
+ *    them sends no more requests.
+ * 3. The schedule says how long to wait; an endpoint's Retry-After makes the wait longer, never shorter.
+ * 4. A wait that would end after the call's deadline is not begun: the failure goes up at once, and says
+ *    how long it would have taken.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Pull from "effect/Pull"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import type { Completion } from "../Completion.ts"
+import type { LMError } from "../LMError.ts"
+import * as Attempts from "./Attempts.ts"
+import type { Decorator } from "./Decorator.ts"
+import { wrap } from "./Make.ts"
+import type { Request } from "./Request.ts"
+import { LM, type Service } from "./Tag.ts"
+
+/**
+ * 500 ms doubling up to 30 s, each wait drawn from the whole range below it ("full jitter", Brooker,
+ * "Exponential Backoff and Jitter", AWS 2015), so that callers who failed together don't return together.
+ *
+ * @category constructors
+ */
+export const defaultSchedule: Schedule.Schedule<Duration.Duration> = Schedule.exponential("500 millis").pipe(
+  Schedule.modifyDelay(({ duration }) =>
+    Effect.map(Random.next, (fraction) => Duration.millis(Math.min(Duration.toMillis(duration), 30_000) * fraction))
+  )
+)
+
+/**
+ * Retries what is retryable. How often is a matter of `LM.Settings.attempts`; the schedule only says how
+ * long to wait, and may end earlier.
+ *
+ * @category decorators
+ */
+export const retry = (options?: { readonly schedule?: Schedule.Schedule<unknown, LMError> }): Decorator => {
+  const schedule = options?.schedule ?? defaultSchedule
+  return (lm) =>
+    Effect.succeed(wrap(lm, (request) =>
+      Effect.withFiber((fiber) => {
+        const open = fiber.getRef(Attempts.Current)
+        if (open !== undefined) return attempt(lm, schedule, request, open)
+        // Used without a predictor: the request is a logical call of its own.
+        return Attempts.within(request.settings, (attempts) => attempt(lm, schedule, request, attempts)).pipe(
+          Effect.provideService(LM, lm)
+        )
+      })))
+}
+
+// The first request runs as it is; the schedule is only started when it failed.
+const attempt = (
+  lm: Service,
+  schedule: Schedule.Schedule<unknown, LMError>,
+  request: Request,
+  attempts: Attempts.Attempts
+): Effect.Effect<Completion, LMError> =>
+  Effect.catch(lm.generate(request), (failure) =>
+    worthIt(failure, attempts)
+      ? Effect.flatMap(Schedule.toStep(schedule), (step) => again(lm, step, request, attempts, failure))
+      : Effect.fail(failure))
+
+const worthIt = (failure: LMError, attempts: Attempts.Attempts): boolean =>
+  failure.isRetryable && Attempts.left(attempts)
+
+type Step = (now: number, input: LMError) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
+
+const again = (
+  lm: Service,
+  step: Step,
+  request: Request,
+  attempts: Attempts.Attempts,
+  failure: LMError
+): Effect.Effect<Completion, LMError> =>
+  Effect.clockWith((clock) => {
+    const now = clock.currentTimeMillisUnsafe()
+    const waited = Effect.flatMap(step(now, failure), ([, backoff]) => {
+      const wait = Math.max(Duration.toMillis(backoff), Duration.toMillis(failure.retryAfter ?? Duration.zero))
+      return now + wait >= attempts.deadline ? Effect.fail(failure) : Effect.sleep(wait)
+    })
+    return Effect.flatMap(Pull.catchDone(waited, () => Effect.fail(failure)), () =>
+      Effect.catch(lm.generate(request), (next) =>
+        worthIt(next, attempts) ? again(lm, step, request, attempts, next) : Effect.fail(next)))
+  })

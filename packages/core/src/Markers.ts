@@ -1,0 +1,60 @@
+/**
+ * Reading `[[ ## field ## ]]` sections (the format is DSPy's ChatAdapter's).
+ *
+ * A header stands at the start of a line, possibly indented; text after it on the same line belongs to
+ * the value. The first section of a name wins, unknown names end the section before them and are dropped.
+ * Values are read by their field: text as it stands, everything else as JSON that may be sloppy.
+ */
+import * as Result from "effect/Result"
+import type { Field } from "./Field.ts"
+import * as JsonText from "./JsonText.ts"
+
+const header = /^[ \t]*\[\[ ## (\w+) ## \]\]/gm
+
+/**
+ * The sections of a reply by name; empty when it has no headers.
+ *
+ * ```ts
+ * import { Markers } from "@effect-dspy/core"
+ *
+ * Object.fromEntries(Markers.sections("[[ ## answer ## ]]\nParis\n\n[[ ## completed ## ]]")) // => { answer: "Paris", completed: "" }
+ * ```
+ *
+ * @category parsing
+ */
+export const sections = (text: string): ReadonlyMap<string, string> => {
+  const found = new Map<string, string>()
+  const headers = [...text.matchAll(header)]
+  headers.forEach((match, index) => {
+    const name = match[1] ?? ""
+    const end = headers[index + 1]?.index ?? text.length
+    if (!found.has(name)) found.set(name, text.slice(match.index + match[0].length, end).trim())
+  })
+  return found
+}
+
+/**
+ * The JSON form of the fields a reply has sections for, or `undefined` when it has none of them.
+ *
+ * @category parsing
+ */
+export const read = (text: string, fields: ReadonlyArray<Field>): { readonly [field: string]: unknown } | undefined => {
+  const found = sections(text)
+  const values = fields.flatMap((field) => {
+    const section = found.get(field.name)
+    return section === undefined ? [] : [[field.name, value(field, section)] as const]
+  })
+  return values.length === 0 ? undefined : Object.fromEntries(values)
+}
+
+// What decodes is right; what does not is handed on, so that the finding names what was expected.
+const value = (field: Field, section: string): unknown => {
+  if (field.isText) return section
+  const decodes = (candidate: unknown) => Result.isSuccess(field.decode(candidate))
+  for (const candidate of JsonText.candidates(section)) {
+    if (decodes(candidate)) return candidate
+    // Only the whole section may be given up for its plain text; a part of it was never the value.
+    if (decodes(section)) return section
+  }
+  return section
+}

@@ -1,0 +1,89 @@
+/**
+ * What a predictor sends with every call, rendered once: the system turn and the demonstrations.
+ *
+ * A predictor owns one cache. Tuned parameters are told apart by the identity of their entry, so an
+ * evaluation over a thousand examples renders a candidate's prompt once.
+ */
+import * as Result from "effect/Result"
+import type { Adapter, Demo, Format } from "./Adapter.ts"
+import type * as Example from "./Example.ts"
+import type { Field } from "./Field.ts"
+import type { Message } from "./Message.ts"
+import type { Entry } from "./Parameters.ts"
+import type { Issue } from "./PredictError.ts"
+import type { Any as Signature, Encoded } from "./Signature.ts"
+
+/** @category models */
+export interface Rendered {
+  readonly format: Format
+  readonly demos: ReadonlyArray<Demo>
+  readonly prefix: ReadonlyArray<Message>
+}
+
+/**
+ * Looks up or renders; fails when a demonstration does not fit the signature.
+ *
+ * @category models
+ */
+export interface Cache {
+  (adapter: Adapter, entry: Entry | undefined): Result.Result<Rendered, ReadonlyArray<Issue>>
+}
+
+/**
+ * The cache of one predictor; `demos` are its own.
+ *
+ * @category constructors
+ */
+export const cache = (signature: Signature, demos: ReadonlyArray<Example.Example<unknown, unknown>> = []): Cache => {
+  const untuned: Entry = {}
+  const byAdapter = new WeakMap<Adapter, WeakMap<Entry, ReturnType<Cache>>>()
+  return (adapter, entry = untuned) => {
+    let byEntry = byAdapter.get(adapter)
+    if (byEntry === undefined) {
+      byEntry = new WeakMap()
+      byAdapter.set(adapter, byEntry)
+    }
+    let rendered = byEntry.get(entry)
+    if (rendered === undefined) {
+      rendered = render(signature, adapter.format(signature), entry, entry.demos ?? demos)
+      byEntry.set(entry, rendered)
+    }
+    return rendered
+  }
+}
+
+const render = (
+  signature: Signature,
+  format: Format,
+  entry: Entry,
+  demos: ReadonlyArray<Example.Example<unknown, unknown>>
+): ReturnType<Cache> => {
+  const { inputs, outputs } = signature.derived
+  const encoded: Array<Demo> = []
+  for (const [index, demo] of demos.entries()) {
+    const input = encode(inputs, demo.input)
+    const output = encode(outputs, demo.output)
+    const issues = [...input.issues, ...output.issues]
+    if (issues.length > 0) {
+      return Result.fail(issues.map((issue) => ({ ...issue, path: ["demos", index, ...issue.path] })))
+    }
+    encoded.push({ input: input.values, output: output.values })
+  }
+  const instructions = entry.instructions ?? signature.instructions
+  return Result.succeed({ format, demos: encoded, prefix: format.prefix(instructions, encoded) })
+}
+
+// Field by field, because a demonstration may lack fields: training data rarely has the reasoning.
+const encode = (fields: ReadonlyArray<Field>, record: unknown) => {
+  const values: { [field: string]: unknown } = {}
+  const issues: Array<Issue> = []
+  const given = typeof record === "object" && record !== null ? record as Encoded : {}
+  for (const field of fields) {
+    const value = given[field.name]
+    if (value === undefined) continue
+    const result = field.encode(value)
+    if (Result.isSuccess(result)) values[field.name] = result.success
+    else issues.push(...result.failure)
+  }
+  return { values, issues }
+}

@@ -1,0 +1,238 @@
+/**
+ * What a model call takes and gives: a name, instructions, an input struct and an output struct.
+ *
+ * Signatures are Effect Schemas, so types are inferred, checks are schema checks and descriptions are
+ * schema annotations. Everything a call needs beyond that (codecs, fields, JSON schema) is derived once
+ * and lazily, at the first call, and shared by all predictors and adapters that use the signature.
+ *
+ * ```ts
+ * import { Signature } from "@effect-dspy/core"
+ * import { Schema } from "effect"
+ *
+ * const Summarize = Signature.make("Summarize", {
+ *   instructions: "Summarize the text in one sentence.",
+ *   input: { text: Schema.String },
+ *   output: { summary: Schema.String.annotate({ description: "one sentence" }) }
+ * })
+ * Summarize.derived.outputs.map((field) => [field.name, field.type, field.description]) // => [["summary", "string", "one sentence"]]
+ * ```
+ */
+import type * as JsonSchema from "effect/JsonSchema"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Field from "./Field.ts"
+import type { Issue } from "./PredictError.ts"
+
+/**
+ * Named fields. A field needs no services, so encoding and decoding stay pure.
+ *
+ * @category models
+ */
+export type Fields = { readonly [name: string]: Schema.Codec<unknown, unknown, never, never> }
+
+/** A value's JSON form, by field. */
+export type Encoded = { readonly [field: string]: unknown }
+
+/**
+ * What is derived from a signature.
+ *
+ * - `encodeInput`: an input to JSON; `encodeOutput` the same for demonstrations
+ * - `decodeOutput`: JSON to an output, all issues at once; unknown keys are dropped
+ * - `jsonSchema`: the output as one self-contained JSON schema (draft 2020-12)
+ *
+ * @category models
+ */
+export interface Derived {
+  readonly inputs: ReadonlyArray<Field.Field>
+  readonly outputs: ReadonlyArray<Field.Field>
+  readonly encodeInput: (input: unknown) => Result.Result<Encoded, ReadonlyArray<Issue>>
+  readonly decodeInput: (json: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
+  readonly encodeOutput: (output: unknown) => Result.Result<Encoded, ReadonlyArray<Issue>>
+  readonly decodeOutput: (json: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
+  readonly jsonSchema: JsonSchema.JsonSchema
+}
+
+/**
+ * A signature whose fields are not known: what adapters and stubs work with.
+ *
+ * @category models
+ */
+export interface Any {
+  readonly name: string
+  readonly instructions: string
+  readonly input: Schema.Struct<Fields>
+  readonly output: Schema.Struct<Fields>
+  readonly derived: Derived
+}
+
+/** @category models */
+export interface Signature<Name extends string, I extends Fields, O extends Fields> {
+  readonly name: Name
+  readonly instructions: string
+  readonly input: Schema.Struct<I>
+  readonly output: Schema.Struct<O>
+  readonly derived: Derived
+}
+
+/** The value a signature takes. */
+export type Input<S extends { readonly input: Schema.Top }> = S["input"]["Type"]
+
+/** The value a signature gives. */
+export type Output<S extends { readonly output: Schema.Top }> = S["output"]["Type"]
+
+/**
+ * Makes a signature. A key that is both input and output does not compile, and throws for untyped
+ * callers. Without `instructions` the task is stated from the field names.
+ *
+ * @category constructors
+ */
+export const make = <const Name extends string, const I extends Fields, const O extends Fields>(
+  name: Name,
+  options: {
+    readonly instructions?: string | undefined
+    readonly input: I
+    readonly output: O & { readonly [K in keyof I]?: never }
+  }
+): Signature<Name, I, O> => {
+  const output: O = options.output
+  const inputs = Object.keys(options.input)
+  const outputs = Object.keys(output)
+  const clash = outputs.filter((key) => inputs.includes(key))
+  if (clash.length > 0) throw new TypeError(`${name}: both an input and an output field: ${clash.join(", ")}`)
+  if (outputs.length === 0) throw new TypeError(`${name}: a signature needs at least one output field`)
+  return build(name, options.instructions ?? stated(inputs, outputs), Schema.Struct(options.input), Schema.Struct(output))
+}
+
+/**
+ * The same signature with other instructions.
+ *
+ * @category combinators
+ */
+export const withInstructions =
+  (instructions: string) =>
+  <Name extends string, I extends Fields, O extends Fields>(self: Signature<Name, I, O>): Signature<Name, I, O> =>
+    build(self.name, instructions, self.input, self.output)
+
+/**
+ * The same signature with output fields before its own: models write them first.
+ *
+ * @category combinators
+ */
+export const prependOutput =
+  <const P extends Fields>(fields: P) =>
+  <Name extends string, I extends Fields, O extends Fields>(
+    self: Signature<Name, I, O>
+  ): Signature<Name, I, P & O> =>
+    build(
+      self.name,
+      self.instructions,
+      self.input,
+      // Spreading generic structs loses the intersection for the compiler, not at run time.
+      Schema.Struct({ ...fields, ...self.output.fields }) as unknown as Schema.Struct<P & O>
+    )
+
+/**
+ * The same signature with output fields after its own.
+ *
+ * @category combinators
+ */
+export const appendOutput =
+  <const P extends Fields>(fields: P) =>
+  <Name extends string, I extends Fields, O extends Fields>(
+    self: Signature<Name, I, O>
+  ): Signature<Name, I, O & P> =>
+    build(
+      self.name,
+      self.instructions,
+      self.input,
+      Schema.Struct({ ...self.output.fields, ...fields }) as unknown as Schema.Struct<O & P>
+    )
+
+const stated = (inputs: ReadonlyArray<string>, outputs: ReadonlyArray<string>): string => {
+  const names = (keys: ReadonlyArray<string>) => keys.map((key) => `\`${key}\``).join(", ")
+  return inputs.length === 0 ? `Produce ${names(outputs)}.` : `Given ${names(inputs)}, produce ${names(outputs)}.`
+}
+
+const build = <Name extends string, I extends Fields, O extends Fields>(
+  name: Name,
+  instructions: string,
+  input: Schema.Struct<I>,
+  output: Schema.Struct<O>
+): Signature<Name, I, O> => {
+  const self = { name, instructions, input, output }
+  // Not enumerable: printing or comparing a signature must neither trigger nor show what is derived.
+  Object.defineProperty(self, "derived", {
+    configurable: true,
+    enumerable: false,
+    get() {
+      const derived = derive(input, output)
+      Object.defineProperty(self, "derived", { value: derived, enumerable: false })
+      return derived
+    }
+  })
+  // `derived` was added just above, where the compiler does not look.
+  return self as typeof self & { readonly derived: Derived }
+}
+
+const derive = (input: Schema.Struct<Fields>, output: Schema.Struct<Fields>): Derived => {
+  const inputSchema = selfContained(input)
+  const outputSchema = selfContained(output)
+  const inputCodec = Schema.toCodecJson(input)
+  const outputCodec = Schema.toCodecJson(output)
+  const encodeInput = Schema.encodeUnknownResult(inputCodec, { errors: "all" })
+  const decodeInput = Schema.decodeUnknownResult(inputCodec, { errors: "all" })
+  const encodeOutput = Schema.encodeUnknownResult(outputCodec, { errors: "all" })
+  const decodeOutput = Schema.decodeUnknownResult(outputCodec, { errors: "all" })
+  const fail = (error: Schema.SchemaError) => Result.fail(Field.issues(error.issue))
+  const toRecord = (result: Result.Result<unknown, Schema.SchemaError>) =>
+    // The JSON form of a struct is an object.
+    Result.isSuccess(result) ? Result.succeed(result.success as Encoded) : fail(result.failure)
+  return {
+    inputs: fieldsOf(input, inputSchema.schema),
+    outputs: fieldsOf(output, outputSchema.schema),
+    encodeInput: (value) => toRecord(encodeInput(value)),
+    decodeInput: (json) => {
+      const decoded = decodeInput(json)
+      return Result.isSuccess(decoded) ? Result.succeed(decoded.success) : fail(decoded.failure)
+    },
+    encodeOutput: (value) => toRecord(encodeOutput(value)),
+    decodeOutput: (json) => {
+      const decoded = decodeOutput(json)
+      if (Result.isFailure(decoded)) return fail(decoded.failure)
+      const found = outputSchema.mayBeNonFinite ? Field.findNonFinite(decoded.success) : undefined
+      return found === undefined ? Result.succeed(decoded.success) : Result.fail([found])
+    },
+    jsonSchema: outputSchema.schema
+  }
+}
+
+const fieldsOf = (struct: Schema.Struct<Fields>, schema: JsonSchema.JsonSchema): ReadonlyArray<Field.Field> => {
+  const properties = schema.properties as { readonly [name: string]: JsonSchema.JsonSchema } | undefined
+  return Object.entries(struct.fields).map(([name, field]) => Field.make(name, field, properties?.[name] ?? {}))
+}
+
+const selfContained = (struct: Schema.Struct<Fields>) => {
+  const document = Schema.toJsonSchemaDocument(struct, { onExcessProperty: "error" })
+  let mayBeNonFinite = false
+  // A number without a finite check also allows the strings "NaN" and "Infinity"; models must not be
+  // offered them.
+  const finite = (node: unknown): unknown => {
+    if (Array.isArray(node)) return node.map(finite)
+    if (typeof node !== "object" || node === null) return node
+    const entries = Object.entries(node)
+    const union = "anyOf" in node && Array.isArray(node.anyOf) ? node.anyOf : []
+    const kept = union.filter((member) => !(Array.isArray(member.enum) && member.enum.includes("NaN")))
+    if (kept.length < union.length) {
+      mayBeNonFinite = true
+      const rest = Object.fromEntries(entries.filter(([key]) => key !== "anyOf"))
+      return kept.length === 1 ? { ...kept[0], ...rest } : { ...rest, anyOf: kept.map(finite) }
+    }
+    return Object.fromEntries(entries.map(([key, value]) => [key, finite(value)]))
+  }
+  const schema = finite(document.schema) as JsonSchema.JsonSchema
+  const definitions = finite(document.definitions) as JsonSchema.Definitions
+  return {
+    mayBeNonFinite,
+    schema: Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }
+  }
+}
