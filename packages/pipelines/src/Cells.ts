@@ -1,0 +1,54 @@
+/**
+ * The fields of one pipeline run: write-once cells that steps wait for.
+ *
+ * The first value of a field stays; later ones are ignored, so a field that was handed out early cannot
+ * change under the steps that already use it. A step that finds all its fields present goes on without
+ * suspending.
+ */
+import * as Effect from "effect/Effect"
+
+/** @category models */
+export interface Cells {
+  readonly values: { readonly [field: string]: unknown }
+  /** Writes a field, once; tells whether this was the first value. */
+  readonly put: (field: string, value: unknown) => boolean
+  /** Waits until every one of `fields` has a value. */
+  readonly all: (fields: ReadonlyArray<string>) => Effect.Effect<void>
+}
+
+/**
+ * Cells that hold `initial` from the start.
+ *
+ * @category constructors
+ */
+export const make = (initial: { readonly [field: string]: unknown }): Cells => {
+  const values: { [field: string]: unknown } = { ...initial }
+  const waiting = new Map<string, Array<() => void>>()
+  const absent = (fields: ReadonlyArray<string>) => fields.filter((field) => !(field in values))
+  return {
+    values,
+    put: (field, value) => {
+      if (field in values) return false
+      values[field] = value
+      const woken = waiting.get(field)
+      waiting.delete(field)
+      woken?.forEach((wake) => wake())
+      return true
+    },
+    all: (fields) =>
+      Effect.suspend(() => {
+        const open = absent(fields)
+        if (open.length === 0) return Effect.void
+        return Effect.callback<void>((resume) => {
+          let left = open.length
+          for (const field of open) {
+            const wakes = waiting.get(field) ?? []
+            waiting.set(field, wakes)
+            wakes.push(() => {
+              if (--left === 0) resume(Effect.void)
+            })
+          }
+        })
+      })
+  }
+}

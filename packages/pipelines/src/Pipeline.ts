@@ -1,0 +1,165 @@
+/**
+ * A record of steps wired by field names, run as concurrently as their needs allow.
+ *
+ * The life of a run:
+ * 1. The input's fields are put into cells, one per field, written once.
+ * 2. All steps start at once, each waiting for the cells it needs. Nobody schedules anything: a step runs
+ *    the moment its last field arrives, so the run takes as long as its longest path.
+ * 3. What a step gives goes into cells. A nested pipeline hands its fields out as they come.
+ * 4. When a step fails, the others are interrupted, down to their sockets, and the pipeline fails with
+ *    that step's error.
+ * 5. The output is every field the steps gave, in declared order.
+ *
+ * A pipeline is a step itself. For parameters and traces its steps are `Pipeline/step`.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import * as Semaphore from "effect/Semaphore"
+import * as Parameters from "@effect-dspy/core/Parameters"
+import type { Fields } from "@effect-dspy/core/Signature"
+import * as Step from "@effect-dspy/core/Step"
+import * as Cells from "./Cells.ts"
+import * as Plan from "./Plan.ts"
+import * as StepReport from "./StepReport.ts"
+import type * as Wiring from "./Wiring.ts"
+
+/** @category models */
+export interface Pipeline<in I, out O, out E = never, out R = never> extends Step.Step<I, O, E, R> {
+  readonly plan: Plan.Plan
+  readonly named: (name: string) => Pipeline<I, O, E, R>
+  readonly stepwise: (input: I, publish: Step.Publish) => Effect.Effect<O, E, R>
+}
+
+/**
+ * Wires steps into a pipeline. `concurrency` bounds the steps running at once; the default is all that
+ * can. A field that is missing, mistyped, given twice or part of a cycle does not compile.
+ *
+ * ```ts
+ * import { Step } from "@effect-dspy/core"
+ * import { Pipeline } from "@effect-dspy/pipelines"
+ * import { Effect, Schema } from "effect"
+ *
+ * const words = Step.make("Words", {
+ *   input: { text: Schema.String },
+ *   output: { words: Schema.Array(Schema.String) },
+ *   run: ({ text }) => Effect.succeed({ words: text.split(" ") })
+ * })
+ * const longest = Step.make("Longest", {
+ *   input: { words: Schema.Array(Schema.String) },
+ *   output: { longest: Schema.String },
+ *   run: ({ words }) => Effect.succeed({ longest: words.toSorted((a, b) => b.length - a.length)[0] ?? "" })
+ * })
+ * const pipeline = Pipeline.make("Demo", { input: { text: Schema.String }, steps: { longest, words } })
+ * await Effect.runPromise(pipeline({ text: "to be wired" })) // => { longest: "wired", words: ["to", "be", "wired"] }
+ * ```
+ *
+ * @category constructors
+ */
+export const make = <const I extends Fields, const S extends Wiring.Steps>(
+  name: string,
+  options: {
+    readonly input: I
+    readonly steps: S & Wiring.Check<S, Schema.Struct<I>["Type"]>
+    readonly concurrency?: number | "unbounded"
+  }
+): Pipeline<
+  Schema.Struct<I>["Type"],
+  Wiring.Simplify<Wiring.AllOut<S>>,
+  Wiring.Errors<S[keyof S]>,
+  Wiring.Services<S[keyof S]>
+> => {
+  const steps: Wiring.Steps = options.steps
+  const input = Schema.Struct(options.input)
+  const plan = Plan.make(
+    name,
+    Object.keys(options.input),
+    steps,
+    (step, field) => SchemaAST.isOptional((step.input.fields[field] ?? Schema.Never).ast)
+  )
+  const fields: Fields = Object.assign({}, ...Object.values(steps).map((step) => step.output.fields))
+  return build(name, { input, output: Schema.Struct(fields), plan, runners: runners(steps, plan), bound: options.concurrency })
+}
+
+/** A pipeline without its types: what a run needs to know. */
+interface Definition {
+  readonly input: Schema.Struct<Fields>
+  readonly output: Schema.Struct<Fields>
+  readonly plan: Plan.Plan
+  readonly runners: ReadonlyArray<Runner>
+  readonly bound: number | "unbounded" | undefined
+}
+
+/** One step, ready to run: it reads its fields from the cells and puts what it gives. */
+interface Runner {
+  readonly name: string
+  readonly needs: ReadonlyArray<string>
+  readonly run: (cells: Cells.Cells, put: Step.Publish) => Effect.Effect<void, unknown, unknown>
+}
+
+const build = <I, O, E, R>(name: string, definition: Definition): Pipeline<I, O, E, R> => {
+  // Wiring has checked that the steps' fields, errors and services are those of the type.
+  const execute = (input: I, publish?: Step.Publish) => run(name, definition, input, publish) as Effect.Effect<O, E, R>
+  return Step.callable((input: I) => execute(input), {
+    name,
+    input: definition.input,
+    output: definition.output,
+    plan: definition.plan,
+    named: (other: string) => build<I, O, E, R>(other, definition),
+    stepwise: execute
+  })
+}
+
+const run = (
+  name: string,
+  { bound, output, runners }: Definition,
+  input: unknown,
+  publish: Step.Publish | undefined
+): Effect.Effect<unknown, unknown, unknown> =>
+  Effect.withFiber((fiber) => {
+    const cells = Cells.make(input as Cells.Cells["values"])
+    const put: Step.Publish = (field, value) => {
+      if (cells.put(field, value)) publish?.(field, value)
+    }
+    const path = Parameters.join(fiber.getRef(Parameters.Path), name)
+    const observer = fiber.getRef(StepReport.Observer)
+    const semaphore = typeof bound === "number" ? Semaphore.makeUnsafe(bound) : undefined
+    const steps = Effect.forEach(runners, (runner) => {
+      const work = runner.run(cells, put)
+      const bounded = semaphore === undefined ? work : semaphore.withPermit(work)
+      return observer === undefined
+        ? Effect.andThen(cells.all(runner.needs), bounded)
+        : StepReport.observed(observer, path, runner.name, cells.all(runner.needs), bounded)
+    }, { concurrency: "unbounded", discard: true })
+    return Effect.map(Effect.provideService(steps, Parameters.Path, path), () => pick(output.fields, cells.values))
+  })
+
+const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
+  plan.steps.map(({ gives, name, needs }) => {
+    const step = steps[name]
+    if (step === undefined) throw new TypeError(`${plan.name}: no step ${name}`)
+    // The cells hold what the wiring promised: exactly the step's input.
+    const input = (cells: Cells.Cells) => pickAll(needs, cells.values) as never
+    const { named } = step
+    const own = named === undefined ? step : named(name)
+    const call = (cells: Cells.Cells, put: Step.Publish) => {
+      const result = own.stepwise === undefined ? own(input(cells)) : own.stepwise(input(cells), put)
+      return Effect.map(result, (given) => {
+        const values = given as Cells.Cells["values"]
+        for (const field of gives) if (field in values) put(field, values[field])
+      })
+    }
+    return { name, needs, run: named === undefined ? within(name, call) : call }
+  })
+
+// A step that cannot take a name of its own (code with predictors inside) gets a path of its own.
+const within = (name: string, call: Runner["run"]): Runner["run"] => (cells, put) =>
+  Parameters.within(name)(call(cells, put))
+
+const pick = (fields: Fields, values: Cells.Cells["values"]) => pickAll(Object.keys(fields), values)
+
+const pickAll = (fields: ReadonlyArray<string>, values: Cells.Cells["values"]) => {
+  const picked: { [field: string]: unknown } = {}
+  for (const field of fields) if (field in values) picked[field] = values[field]
+  return picked
+}

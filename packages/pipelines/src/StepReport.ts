@@ -1,0 +1,85 @@
+/**
+ * When each step of a run started and ended, and how.
+ *
+ * Asked for from outside, of any program: without an observer a pipeline measures nothing.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Usage from "@effect-dspy/core/Usage"
+
+/**
+ * - `path`: of the pipeline; `step`: the step's name in it
+ * - `startMs`: when its last field had arrived; `endMs`: when it was done; milliseconds of the Clock
+ * - `status`: `skipped` never started, because another step failed first
+ * - `usage`: what its model calls cost, requests that failed included
+ *
+ * @category models
+ */
+export interface StepReport {
+  readonly path: string
+  readonly step: string
+  readonly startMs: number
+  readonly endMs: number
+  readonly status: "succeeded" | "failed" | "interrupted" | "skipped"
+  readonly usage: Usage.Usage
+}
+
+/** @category services */
+export const Observer = Context.Reference<((report: StepReport) => void) | undefined>(
+  "@effect-dspy/pipelines/StepReport/Observer",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * Calls `onStep` at the end of every step of every pipeline below `self`, also when `self` fails.
+ *
+ * @category combinators
+ */
+export const observe =
+  (onStep: (report: StepReport) => void) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.provideService(self, Observer, onStep)
+
+/**
+ * Runs a program and gives its result beside its step reports, in the order the steps ended.
+ *
+ * @category combinators
+ */
+export const collect = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<readonly [A, ReadonlyArray<StepReport>], E, R> =>
+  Effect.suspend(() => {
+    const reports: Array<StepReport> = []
+    return Effect.map(observe((report) => reports.push(report))(self), (value) => [value, reports] as const)
+  })
+
+/**
+ * Runs a step that first waits, and reports it: how `Pipeline` does it.
+ *
+ * @category combinators
+ */
+export const observed = <E, R>(
+  observer: (report: StepReport) => void,
+  path: string,
+  step: string,
+  wait: Effect.Effect<void>,
+  work: Effect.Effect<void, E, R>
+): Effect.Effect<void, E, R> =>
+  Effect.clockWith((clock) => {
+    let usage = Usage.zero
+    let startMs: number | undefined
+    const timed = Effect.suspend(() => {
+      startMs = clock.currentTimeMillisUnsafe()
+      return Usage.observe((more) => {
+        usage = Usage.add(usage, more)
+      })(work)
+    })
+    return Effect.onExit(Effect.andThen(wait, timed), (exit) =>
+      Effect.sync(() => {
+        const endMs = clock.currentTimeMillisUnsafe()
+        observer({ path, step, startMs: startMs ?? endMs, endMs, status: startMs === undefined ? "skipped" : statusOf(exit), usage })
+      }))
+  })
+
+const statusOf = (exit: Exit.Exit<unknown, unknown>): StepReport["status"] =>
+  Exit.isSuccess(exit) ? "succeeded" : Exit.hasInterrupts(exit) ? "interrupted" : "failed"
