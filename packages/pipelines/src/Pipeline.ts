@@ -125,11 +125,12 @@ const run = (
     const observer = fiber.getRef(StepReport.Observer)
     const semaphore = typeof bound === "number" ? Semaphore.makeUnsafe(bound) : undefined
     const steps = Effect.forEach(runners, (runner) => {
-      const work = runner.run(cells, put)
-      const bounded = semaphore === undefined ? work : semaphore.withPermit(work)
+      const work = () => runner.run(cells, put)
+      const wait = cells.all(runner.needs)
+      const bounded = semaphore === undefined ? work : () => semaphore.withPermit(Effect.suspend(work))
       return observer === undefined
-        ? Effect.andThen(cells.all(runner.needs), bounded)
-        : StepReport.observed(observer, path, runner.name, cells.all(runner.needs), bounded)
+        ? Effect.flatMap(wait, bounded)
+        : StepReport.observed(observer, path, runner.name, wait, bounded)
     }, { concurrency: "unbounded", discard: true })
     return Effect.map(Effect.provideService(steps, Parameters.Path, path), () => pick(output.fields, cells.values))
   })

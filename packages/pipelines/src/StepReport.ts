@@ -63,7 +63,7 @@ export const observed = <E, R>(
   path: string,
   step: string,
   wait: Effect.Effect<void>,
-  work: Effect.Effect<void, E, R>
+  work: () => Effect.Effect<void, E, R>
 ): Effect.Effect<void, E, R> =>
   Effect.clockWith((clock) => {
     let usage = Usage.zero
@@ -72,7 +72,7 @@ export const observed = <E, R>(
       startMs = clock.currentTimeMillisUnsafe()
       return Usage.observe((more) => {
         usage = Usage.add(usage, more)
-      })(work)
+      })(work())
     })
     return Effect.onExit(Effect.andThen(wait, timed), (exit) =>
       Effect.sync(() => {
