@@ -1,10 +1,11 @@
 /**
  * Reads JSON that is nearly JSON, the way models write it.
  *
- * Adapters read completions through this module: a reply that can be read costs one call, a re-ask costs
- * another. It is tolerant of form (quotes, trailing commas, Python literals, comments, text around the
- * value) and strict about content: a value that breaks off is not completed, and nothing is made up.
- * Pure, synchronous, linear in the length of the text.
+ * Adapters read completions through this module, by the rule "rescue before re-ask": a reply that can be
+ * read costs one call, a re-ask costs another. It is tolerant of form (quotes, trailing commas, Python
+ * literals, comments, text around the value) and strict about content: a value that breaks off is not
+ * completed, and nothing is made up. Whether a value is the right one is for the signature's schema to say.
+ * Pure, synchronous, never throws, linear in the length of the text.
  */
 import * as Result from "effect/Result"
 
@@ -36,10 +37,11 @@ export interface Unreadable {
  * @category parsing
  */
 export const read = (text: string): Result.Result<Json, Unreadable> => {
+  // JSON.parse makes Infinity of a number that is too large, so it is not asked about texts that may hold one.
+  if (mayOverflow.test(text)) return new Reader(text).whole()
   try {
     const value: Json = JSON.parse(text)
-    // JSON.parse makes Infinity of a number that is too large; only a text with such digits needs the walk.
-    return mayOverflow.test(text) && !isFinite(value) ? unreadable(0, "finite numbers") : Result.succeed(value)
+    return Result.succeed(value)
   } catch {
     return new Reader(text).whole()
   }
@@ -47,7 +49,7 @@ export const read = (text: string): Result.Result<Json, Unreadable> => {
 
 /**
  * The values found in a reply, in the order in which they are worth trying: the whole text, fenced code
- * blocks, then objects and arrays standing in prose, those within `<think>` last.
+ * blocks, then objects and arrays standing in prose; those a model wrote while thinking come last.
  *
  * ```ts
  * import { JsonText } from "@effect-dspy/core"
@@ -63,68 +65,80 @@ export function* candidates(text: string): Generator<Json, void> {
     yield whole.success
     return
   }
-  const thought = /^\s*<think>[\s\S]*?<\/think>/.exec(text)?.[0].length ?? 0
+  const thought = thoughtEnd(text)
+  if (thought === 0) return yield* parts(text)
   const answer = text.slice(thought)
-  for (const block of fences(answer)) {
-    const fenced = read(block)
-    if (Result.isSuccess(fenced)) yield fenced.success
-  }
-  yield* spans(answer)
-  if (thought > 0) yield* spans(text.slice(0, thought))
+  const rest = read(answer)
+  if (Result.isSuccess(rest)) yield rest.success
+  else yield* parts(answer)
+  yield* parts(text.slice(0, thought))
 }
 
-/** Exponents of three digits or digit runs of 300 can leave the range of a double (1.8e308). */
-const mayOverflow = /[eE]\+?\d{3}|\d{300}/
-
-const isFinite = (value: Json): boolean =>
-  typeof value === "number"
-    ? Number.isFinite(value)
-    : typeof value !== "object" || value === null || Object.values(value).every(isFinite)
+/** Exponents of three digits, or digit runs of 200 with one of two, can leave the range of a double (1.8e308). */
+const mayOverflow = /\d[eE]\+?\d{3}|(?<!\d)\d{200}/
 
 const unreadable = (at: number, expected: string): Result.Result<never, Unreadable> =>
   Result.fail({ _tag: "Unreadable", at, expected })
 
-/** The contents of fenced blocks; the last one may lack its closing fence. */
-function* fences(text: string): Generator<string> {
-  const fence = /^[ \t]*(```|~~~)[^\n]*\n/gm
-  for (let open = fence.exec(text); open !== null; open = fence.exec(text)) {
-    const start = fence.lastIndex
-    const end = text.indexOf(open[1] ?? "```", start)
-    yield text.slice(start, end < 0 ? undefined : end)
-    if (end < 0) return
-    fence.lastIndex = end + 3
+/** Where the answer of a reasoning model begins; 0 when the reply does not open with a thought. */
+const thoughtEnd = (text: string): number => {
+  const close = text.indexOf("</think>")
+  if (close < 0) return 0
+  // Chat templates may put the opening tag in the prompt; the closing one then stands alone on its line.
+  const alone = text.slice(text.lastIndexOf("\n", close) + 1, close).trim() === ""
+  return alone || text.trimStart().startsWith("<think>") ? close + "</think>".length : 0
+}
+
+// A fence closes on a line of its own, so a text in the JSON may hold fences. The last one may lack its end.
+const fence = /^([ \t]{0,12}(`{3,9}|~{3,9})[^\n]*\n)([^]*?)(?:^[ \t]{0,12}\2[`~]*[ \t]*$|(?![^]))/gm
+
+type Range = readonly [start: number, end: number]
+
+function* parts(text: string): Generator<Json, void> {
+  const done: Array<Range> = []
+  for (const { 1: opening = "", 3: content = "", index } of text.matchAll(fence)) {
+    const fenced = read(content)
+    if (Result.isFailure(fenced)) continue
+    const start = index + opening.length
+    done.push([start, start + content.length])
+    yield fenced.success
   }
+  yield* spans(text, done)
 }
 
 /**
- * Objects and arrays in prose. A bracket that leads nowhere is passed over with what was read behind it.
- * One that is never closed ends the search: what stands inside it is a piece of a value that broke off,
- * and a piece must not be taken for the whole.
+ * Objects and arrays in prose, except in ranges already read. A bracket that closes but can't be read is
+ * passed over whole, and one that breaks off ends the search: what stands inside it is a piece of a value,
+ * and a piece must not be taken for the whole. Any other bracket is punctuation.
  */
-function* spans(text: string): Generator<Json> {
-  let at = nextBracket(text, 0)
-  while (at >= 0) {
-    const reader = new Reader(text, at)
-    const value = reader.value()
-    if (value !== undefined) yield value
-    else if (reader.at >= text.length) return
-    at = nextBracket(text, Math.max(at + 1, reader.at))
+function* spans(text: string, done: ReadonlyArray<Range>): Generator<Json, void> {
+  const reader = new Reader(text)
+  let unclosed = 0
+  let next = 0
+  for (let at = 0; at < text.length;) {
+    const range = done[next]
+    if (range !== undefined && at >= range[0]) {
+      at = Math.max(at, range[1])
+      next++
+    } else if (!opens(text.charCodeAt(at))) at++
+    else {
+      const value = reader.valueAt(at)
+      if (value !== undefined) yield value
+      const stopped = reader.at
+      if (value !== undefined || reader.leave()) at = reader.at
+      else if (reader.keyed || stopped >= text.length || ++unclosed >= maxUnclosed) return
+      else at = stopped
+    }
   }
 }
 
-const nextBracket = (text: string, from: number): number => {
-  for (let at = from; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (code === Code.braceOpen || code === Code.bracketOpen) return at
-  }
-  return -1
-}
+// Finding that a bracket never closes takes the rest of the text, so it is done for so many at most.
+const maxUnclosed = 32
+
+// Deeper than any output a signature describes, far from the end of the stack.
+const maxDepth = 200
 
 const Code = {
-  tab: 9,
-  newline: 10,
-  return: 13,
-  space: 32,
   doubleQuote: 34,
   hash: 35,
   singleQuote: 39,
@@ -138,34 +152,41 @@ const Code = {
   braceOpen: 123,
   braceClose: 125,
   leftCurly: 8220,
-  rightCurly: 8221,
-  byteOrderMark: 65279
+  rightCurly: 8221
 } as const
 
-// Deeper than any output a signature describes, far from the end of the stack.
-const maxDepth = 200
+const opens = (code: number): boolean => code === Code.braceOpen || code === Code.bracketOpen
+
+const closes = (code: number): boolean => code === Code.braceClose || code === Code.bracketClose
+
+// What `trim` takes for white space; beyond ASCII that is rare enough to be asked of a pattern.
+const isSpace = (code: number): boolean =>
+  code === 32 || (code >= 9 && code <= 13) || (code >= 160 && /\s/.test(String.fromCharCode(code)))
+
+/** The quote that ends a string begun by this one. */
+const closing = (code: number): number | undefined =>
+  code === Code.doubleQuote || code === Code.singleQuote ? code : code === Code.leftCurly ? Code.rightCurly : undefined
+
+const numberAt = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])/y
+const identifierAt = /[\p{ID_Start}$_][\p{ID_Continue}$-]*/uy
 
 const escapes: { readonly [letter: string]: string } = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" }
 
-const words = new Map<string, Json>([
-  ["true", true],
-  ["false", false],
-  ["null", null],
-  ["True", true],
-  ["False", false],
-  ["None", null]
-])
+const truths = [["true", true], ["True", true], ["false", false], ["False", false]] as const
+const words = new Map<string, Json>([...truths, ["null", null], ["None", null]])
 
 /** Recursive descent over one text. Methods give `undefined` where they can't read on; `at` says where. */
 class Reader {
   readonly text: string
-  at: number
+  at = 0
+  /** Whether a key was read: prose has brackets, and lists in them, but no keys. */
+  keyed = false
   private expected = "a JSON value"
   private depth = 0
+  private commentsClose = true
 
-  constructor(text: string, at = 0) {
+  constructor(text: string) {
     this.text = text
-    this.at = at
   }
 
   whole(): Result.Result<Json, Unreadable> {
@@ -175,30 +196,66 @@ class Reader {
     return this.at < this.text.length ? unreadable(this.at, "the end of the text") : Result.succeed(value)
   }
 
-  value(): Json | undefined {
-    this.skip()
-    const code = this.text.charCodeAt(this.at)
-    if (code === Code.braceOpen) return this.nested(() => this.object())
-    if (code === Code.bracketOpen) return this.nested(() => this.array())
-    if (closing(code) !== undefined) return this.string()
-    return this.number() ?? this.word()
+  valueAt(at: number): Json | undefined {
+    this.at = at
+    this.depth = 0
+    this.keyed = false
+    return this.value()
   }
 
-  private nested(read: () => Json | undefined): Json | undefined {
-    if (++this.depth > maxDepth) return this.fail(`at most ${maxDepth} levels`)
+  /** After a failure: goes behind the outermost bracket that is open, or says that it never closes. */
+  leave(): boolean {
+    const { text } = this
+    // A quote begins a string only where a value or key may stand: all others are apostrophes and inches.
+    let quotable = text.charCodeAt(this.at) === Code.doubleQuote
+    for (let at = this.at; at < text.length;) {
+      const code = text.charCodeAt(at)
+      if (quotable && closing(code) !== undefined) {
+        this.at = at
+        if (this.string() === undefined) return false
+        at = this.at
+        quotable = false
+        continue
+      }
+      at++
+      if (isSpace(code)) continue
+      quotable = opens(code) || code === Code.comma || code === Code.colon
+      if (opens(code)) this.depth++
+      else if (closes(code) && --this.depth === 0) {
+        this.at = at
+        return true
+      }
+    }
+    return false
+  }
+
+  private value(): Json | undefined {
+    this.skip()
+    const code = this.text.charCodeAt(this.at)
+    if (opens(code)) return this.nested(code)
+    if (closing(code) !== undefined) return this.string()
+    return this.scalar()
+  }
+
+  private nested(code: number): Json | undefined {
+    if (this.depth === maxDepth) return this.fail(`at most ${maxDepth} levels`)
     this.at++
-    const value = read()
-    this.depth--
+    this.depth++
+    const value = code === Code.braceOpen ? this.object() : this.array()
+    // After a failure the depth stays, for `leave` counts on from it.
+    if (value !== undefined) this.depth--
     return value
   }
 
   private object(): Json | undefined {
     const entries: Array<[string, Json]> = []
     for (;;) {
+      // From entries, `__proto__` becomes a property like any other.
       if (this.take(Code.braceClose)) return Object.fromEntries(entries)
-      const key = closing(this.text.charCodeAt(this.at)) === undefined ? this.identifier() : this.string()
+      const key = this.key()
       if (key === undefined) return undefined
       if (!this.take(Code.colon)) return this.fail("a colon")
+      this.keyed = true
       const value = this.value()
       if (value === undefined) return undefined
       entries.push([key, value])
@@ -224,54 +281,48 @@ class Reader {
     let from = ++this.at
     for (; this.at < text.length; this.at++) {
       const code = text.charCodeAt(this.at)
-      if (code === end) {
-        value += text.slice(from, this.at++)
-        return value
-      }
+      if (code === end) return value + text.slice(from, this.at++)
       if (code !== Code.backslash) continue
-      value += text.slice(from, this.at) + this.escape()
+      value += text.slice(from, this.at) + this.escape(end)
       from = this.at + 1
     }
+    this.at = text.length
     return this.fail("the end of a string")
   }
 
   /** Reads what follows a backslash and stops on its last character. */
-  private escape(): string {
-    const letter = this.text[++this.at] ?? ""
+  private escape(end: number | undefined): string {
+    const letter = this.text.charAt(++this.at)
     if (letter === "u" && /^[0-9a-fA-F]{4}$/.test(this.text.slice(this.at + 1, this.at + 5))) {
       this.at += 4
       return String.fromCharCode(parseInt(this.text.slice(this.at - 3, this.at + 1), 16))
     }
-    if ("\"'\\/\n".includes(letter)) return letter
+    if ("\"'\\/".includes(letter) || letter.charCodeAt(0) === end) return letter
     // `\_` or `\d`: models escape for Markdown and for regular expressions; both characters are meant.
     return escapes[letter] ?? `\\${letter}`
   }
 
-  private number(): number | undefined {
-    numberAt.lastIndex = this.at
-    const digits = numberAt.exec(this.text)?.[0]
-    if (digits === undefined) return undefined
-    const value = Number(digits)
-    if (!Number.isFinite(value)) return this.fail("a finite number")
-    this.at += digits.length
-    return value
-  }
-
-  private word(): Json | undefined {
-    identifierAt.lastIndex = this.at
-    const word = identifierAt.exec(this.text)?.[0] ?? ""
-    const value = words.get(word)
+  private scalar(): Json | undefined {
+    const digits = this.match(numberAt)
+    const word = digits ?? this.match(identifierAt) ?? ""
+    const value = digits === undefined ? words.get(word) : Number(digits)
     if (value === undefined) return this.fail("a JSON value")
+    if (typeof value === "number" && !Number.isFinite(value)) return this.fail("a finite number")
     this.at += word.length
     return value
   }
 
-  private identifier(): string | undefined {
-    identifierAt.lastIndex = this.at
-    const name = identifierAt.exec(this.text)?.[0]
+  private key(): string | undefined {
+    if (closing(this.text.charCodeAt(this.at)) !== undefined) return this.string()
+    const name = this.match(identifierAt)
     if (name === undefined) return this.fail("a key")
     this.at += name.length
     return name
+  }
+
+  private match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.at
+    return pattern.exec(this.text)?.[0]
   }
 
   private sees(code: number): boolean {
@@ -290,17 +341,19 @@ class Reader {
     const { text } = this
     for (;;) {
       const code = text.charCodeAt(this.at)
+      const next = code === Code.slash ? text.charCodeAt(this.at + 1) : 0
       if (isSpace(code)) this.at++
-      else if (code === Code.hash) this.to("\n")
-      else if (code === Code.slash && text.charCodeAt(this.at + 1) === Code.slash) this.to("\n")
-      else if (code === Code.slash && text.charCodeAt(this.at + 1) === Code.star) this.to("*/")
-      else return
+      else if (code === Code.hash || next === Code.slash) this.at = (text.indexOf("\n", this.at) + 1) || text.length
+      else if (next !== Code.star || !this.comment()) return
     }
   }
 
-  private to(end: string): void {
-    const found = this.text.indexOf(end, this.at + 2)
-    this.at = found < 0 ? this.text.length : found + end.length
+  private comment(): boolean {
+    // Reading only goes forward: once no comment closes, none does later, and looking again costs the whole text.
+    const end = this.commentsClose ? this.text.indexOf("*/", this.at + 2) : -1
+    this.commentsClose = end >= 0
+    if (this.commentsClose) this.at = end + 2
+    return this.commentsClose
   }
 
   private fail(expected: string): undefined {
@@ -308,14 +361,3 @@ class Reader {
     return undefined
   }
 }
-
-const numberAt = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])/y
-const identifierAt = /[A-Za-z_$][\w$-]*/y
-
-const isSpace = (code: number): boolean =>
-  code === Code.space || code === Code.newline || code === Code.return || code === Code.tab ||
-  code === Code.byteOrderMark || code === 160
-
-/** The quote that ends a string begun by this one. */
-const closing = (code: number): number | undefined =>
-  code === Code.doubleQuote || code === Code.singleQuote ? code : code === Code.leftCurly ? Code.rightCurly : undefined

@@ -1,0 +1,83 @@
+/**
+ * What the main job prints at its end: a row for each document and what the run took.
+ */
+import { Usage } from "@effect-dspy/core"
+import Table from "cli-table3"
+import { inARow, type Outcome } from "./Outcome.ts"
+
+export interface Run {
+  readonly outcomes: ReadonlyArray<Outcome>
+  readonly wallMs: number
+  readonly concurrency: number
+  readonly sequential: boolean
+  readonly total: number
+  readonly simulated: string | undefined
+}
+
+/** The table; `width` is that of the terminal. */
+export const table = (outcomes: ReadonlyArray<Outcome>, width: number, colors: boolean): string => {
+  // What borders and the narrow columns leave for the three wide ones.
+  const free = Math.max(60, width - 45)
+  const widths = { file: Math.floor(free * 0.25), title: Math.floor(free * 0.4), keywords: Math.floor(free * 0.35) }
+  const rows = new Table({
+    head: ["document", "title", "category", "keywords", "score", "ms"],
+    colAligns: ["left", "left", "left", "left", "right", "right"],
+    style: colors ? { head: ["bold"], border: ["gray"] } : { head: [], border: [] }
+  })
+  for (const { error, file, result, timing } of outcomes) {
+    rows.push(
+      result === undefined
+        ? [fit(file, widths.file, "start"), { content: fit(`failed: ${error?.message ?? ""}`, widths.title + widths.keywords), colSpan: 3 }, "", timing.wallMs]
+        : [
+          fit(file, widths.file, "start"),
+          fit(result.title, widths.title),
+          result.category,
+          fit(result.keywords.join(", "), widths.keywords),
+          result.score.toFixed(2),
+          timing.wallMs
+        ]
+    )
+  }
+  return rows.toString()
+}
+
+/** The lines under the table: how much was done, what it cost, and the article's comparison. */
+export const totals = (run: Run): ReadonlyArray<string> => {
+  const { outcomes, wallMs } = run
+  const failed = outcomes.filter((outcome) => !outcome.ok).length
+  const usage = outcomes.reduce((sum, outcome) => Usage.add(sum, outcome.usage), Usage.zero)
+  const perMinute = wallMs === 0 ? 0 : outcomes.length / (wallMs / 60_000)
+  const left = run.total - outcomes.length
+  return [
+    `${outcomes.length} documents${failed === 0 ? "" : `, ${failed} failed`}${left === 0 ? "" : `, ${left} not finished`}` +
+    ` | ${usage.calls} LM calls | ${tokens(usage)} | ${seconds(wallMs)} | ${Math.round(perMinute)} documents per minute` +
+    (run.simulated === undefined ? "" : ` | ${run.simulated}`),
+    comparison(run)
+  ]
+}
+
+// Every figure is measured: how long each call of this run took, and the graph's longest path over those.
+const comparison = ({ concurrency, outcomes, sequential, wallMs }: Run): string => {
+  const sum = (of: (outcome: Outcome) => number) => seconds(outcomes.reduce((total, outcome) => total + of(outcome), 0))
+  const inside = `one document at a time, concurrent inside ${sum((outcome) => outcome.timing.criticalMs)}`
+  return sequential
+    ? `this run, all calls in a row ${seconds(wallMs)} | ${inside}`
+    : `all calls in a row ${sum(inARow)} | ${inside} | this run, ${concurrency} documents at once ${seconds(wallMs)}`
+}
+
+/** The failures, one line each, for standard error. */
+export const failures = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> =>
+  outcomes.flatMap(({ error, file }) => error === undefined ? [] : [failure(file, error.message)])
+
+export const failure = (file: string, message: string): string => `${file}: ${message}`
+
+const tokens = ({ inputTokens, outputTokens }: Usage.Usage): string =>
+  `${inputTokens ?? "?"} tokens in, ${outputTokens ?? "?"} out`
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
+
+const fit = (text: string, width: number, keep: "start" | "end" = "end"): string => {
+  const line = text.replace(/\s+/g, " ")
+  if (line.length <= width) return line
+  return keep === "end" ? `${line.slice(0, width - 1)}…` : `…${line.slice(1 - width)}`
+}

@@ -1,0 +1,133 @@
+/**
+ * Words and sentences of a text, by the Unicode rules (UAX 29) that `Intl.Segmenter` implements.
+ *
+ * Everything the offline model knows of a text, it knows through this module. Markdown is read for its
+ * prose: headings apart, no code, no tables, links by their text.
+ */
+import { stopWords } from "./StopWords.ts"
+
+// Segmenters are dear to build and hold no state.
+const wordSegmenter = new Intl.Segmenter(undefined, { granularity: "word" })
+const sentenceSegmenter = new Intl.Segmenter(undefined, { granularity: "sentence" })
+
+/**
+ * What is looked at of a long text: its first 100,000 characters, about 30 pages. They decide what it is
+ * about, and they bound the time an answer takes.
+ */
+const enough = 100_000
+
+/**
+ * A text taken apart.
+ *
+ * - `headings`: Markdown headings, in order
+ * - `sentences`: of the prose, in order, on one line each
+ *
+ * @category models
+ */
+export interface Prose {
+  readonly headings: ReadonlyArray<string>
+  readonly sentences: ReadonlyArray<string>
+}
+
+/**
+ * Takes a text apart.
+ *
+ * @category parsing
+ */
+export const prose = (text: string): Prose => {
+  const headings: Array<string> = []
+  const paragraphs: Array<string> = []
+  let paragraph = ""
+  const close = () => {
+    if (paragraph !== "") paragraphs.push(paragraph)
+    paragraph = ""
+  }
+  for (const line of withoutBlocks(text.slice(0, enough)).split(/\r?\n/)) {
+    const heading = /^\s{0,3}#{1,6}\s+(.+?)\s*#*\s*$/.exec(line)?.[1]
+    if (heading !== undefined) {
+      close()
+      const plain = inline(heading)
+      if (plain !== "") headings.push(plain)
+    } else if (/^\s*(?:$|\||[-=_*]{3,}\s*$)/.test(line)) {
+      close()
+    } else {
+      const item = /^\s*(?:[-*+]|\d+[.)])\s+(.*)$/.exec(line)
+      if (item !== null) close()
+      paragraph += `${paragraph === "" ? "" : " "}${inline(item?.[1] ?? line)}`
+    }
+  }
+  close()
+  return { headings, sentences: paragraphs.flatMap(sentences) }
+}
+
+/**
+ * The words of a text, in lower case, in order.
+ *
+ * @category parsing
+ */
+export const words = (text: string): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  for (const { isWordLike, segment } of wordSegmenter.segment(text)) {
+    if (isWordLike === true) found.push(segment.toLowerCase())
+  }
+  return found
+}
+
+/**
+ * Whether a word carries content: no function word, no lone letter, no number.
+ *
+ * @category guards
+ */
+export const isTerm = (word: string): boolean => word.length > 1 && !stopWords.has(word) && /\p{L}/u.test(word)
+
+/**
+ * How often each content word occurs.
+ *
+ * @category parsing
+ */
+export const termCounts = (text: string): Map<string, number> => {
+  const counts = new Map<string, number>()
+  for (const word of words(text.slice(0, enough))) {
+    if (isTerm(word)) counts.set(word, (counts.get(word) ?? 0) + 1)
+  }
+  return counts
+}
+
+/**
+ * Cuts a text at a word boundary so that it has at most `length` characters.
+ *
+ * @category formatting
+ */
+export const cut = (text: string, length: number): string => {
+  if (text.length <= length) return text
+  const space = text.lastIndexOf(" ", length)
+  const end = space > length / 2 ? space : length
+  // Half of a surrogate pair is no character.
+  return text.slice(0, end).replace(/[\uD800-\uDBFF]$/, "").replace(/[\s,;:.–-]+$/, "")
+}
+
+const sentences = (paragraph: string): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  for (const { segment } of sentenceSegmenter.segment(paragraph)) {
+    const sentence = segment.trim()
+    if (/\p{L}/u.test(sentence)) found.push(sentence)
+  }
+  return found
+}
+
+// Code blocks, HTML comments and front matter are not prose.
+const withoutBlocks = (text: string): string =>
+  text
+    .replace(/^---\r?\n[\s\S]*?\r?\n---\r?\n/, "")
+    .replace(/^[ \t]*(```|~~~)[\s\S]*?(?:^[ \t]*\1|(?![\s\S]))/gm, "")
+    .replace(/<!--[\s\S]*?-->/g, "")
+
+const inline = (line: string): string =>
+  line
+    .replace(/!\[[^\]]*\]\([^)]*\)/g, "")
+    .replace(/\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])/g, "$1")
+    .replace(/<\/?[a-zA-Z][^>]*>/g, "")
+    .replace(/[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}/g, "")
+    .replace(/^\s*>\s?/, "")
+    .replace(/\s+/g, " ")
+    .trim()
