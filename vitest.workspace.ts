@@ -17,7 +17,8 @@ export default defineConfig({
       project("providers", "packages/providers"),
       project("pipelines", "packages/pipelines"),
       project("examples", "examples"),
-      { ...project("docs", "."), test: { name: "docs", root: ".", include: [".doctest/**/*.test.ts"] } }
+      // Doc examples share nothing that one could spoil for another; a worker for each would take a minute.
+      { ...project("docs", "."), test: { name: "docs", root: ".", include: [".doctest/**/*.test.ts"], isolate: false } }
     ]
   }
 })

@@ -6,7 +6,7 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Console, Duration, Effect, Exit, Option } from "effect"
+import { Console, Duration, Effect, Exit, Layer, Option } from "effect"
 import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
 import * as path from "node:path"
 import * as process from "node:process"
@@ -124,8 +124,10 @@ const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
 
 Command.runWith(command, { version: "0.1.0" })(process.argv.slice(2)).pipe(
   Effect.tapErrorTag("UsageError", (error) => Console.error(error.message)),
-  Effect.provide(presenter),
-  Effect.provide(CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] })),
-  Effect.provide(NodeServices.layer),
+  Effect.provide(Layer.mergeAll(
+    presenter,
+    CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] }),
+    NodeServices.layer
+  )),
   NodeRuntime.runMain({ disableErrorReporting: true, teardown: (exit, done) => done(exitCode(exit)) })
 )

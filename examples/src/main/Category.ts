@@ -43,4 +43,6 @@ const texts: { readonly [K in typeof Category.Type]: string } = {
     "Please send the parcel to the right address. A note about small things at home this morning: the neighbour, the rain, a bicycle with its wheel, tube and tyre in the street, and kind regards."
 }
 
-export const categoryDemos = Category.literals.map((category) => Example.make({ content: texts[category] }, { category }))
+export const categoryDemos = Category.literals.map((category) =>
+  Example.make({ content: texts[category] }, { category })
+)

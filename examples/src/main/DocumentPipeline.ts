@@ -52,7 +52,7 @@ const quality = ChainOfThought.make(Signature.make("Quality", {
   }
 }))
 
-export const steps = { title, keywords, category, summarize, quality }
+const steps = { title, keywords, category, summarize, quality }
 
 /** The pipeline as it should run: as concurrently as its fields allow. */
 export const DocumentPipeline = Pipeline.make("Document", { input: { content }, steps })

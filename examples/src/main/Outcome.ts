@@ -11,7 +11,7 @@ import { type FileError, show, type Shown } from "./Failure.ts"
 import * as Sources from "./Sources.ts"
 
 /** Milliseconds since the document's own start. */
-export interface StepTiming {
+interface StepTiming {
   readonly startMs: number
   readonly endMs: number
   readonly attempts: number
@@ -51,9 +51,7 @@ export const process = (
         usage = Usage.add(usage, more)
       }),
       Effect.result,
-      Effect.map((result) =>
-        make(source.name, result, reports, usage, startMs, clock.currentTimeMillisUnsafe())
-      )
+      Effect.map((result) => make(source.name, result, reports, usage, startMs, clock.currentTimeMillisUnsafe()))
     )
   })
 

@@ -27,7 +27,12 @@ export const table = (outcomes: ReadonlyArray<Outcome>, width: number, colors: b
   for (const { error, file, result, timing } of outcomes) {
     rows.push(
       result === undefined
-        ? [fit(file, widths.file, "start"), { content: fit(`failed: ${error?.message ?? ""}`, widths.title + widths.keywords), colSpan: 3 }, "", timing.wallMs]
+        ? [
+          fit(file, widths.file, "start"),
+          { content: fit(`failed: ${error?.message ?? ""}`, widths.title + widths.keywords), colSpan: 3 },
+          "",
+          timing.wallMs
+        ]
         : [
           fit(file, widths.file, "start"),
           fit(result.title, widths.title),
@@ -49,8 +54,12 @@ export const totals = (run: Run): ReadonlyArray<string> => {
   const perMinute = wallMs === 0 ? 0 : outcomes.length / (wallMs / 60_000)
   const left = run.total - outcomes.length
   return [
-    `${outcomes.length} documents${failed === 0 ? "" : `, ${failed} failed`}${left === 0 ? "" : `, ${left} not finished`}` +
-    ` | ${usage.calls} LM calls | ${tokens(usage)} | ${seconds(wallMs)} | ${Math.round(perMinute)} documents per minute` +
+    `${outcomes.length} documents${failed === 0 ? "" : `, ${failed} failed`}${
+      left === 0 ? "" : `, ${left} not finished`
+    }` +
+    ` | ${usage.calls} LM calls | ${tokens(usage)} | ${seconds(wallMs)} | ${
+      Math.round(perMinute)
+    } documents per minute` +
     (run.simulated === undefined ? "" : ` | ${run.simulated}`),
     comparison(run)
   ]
@@ -69,7 +78,7 @@ const comparison = ({ concurrency, outcomes, sequential, wallMs }: Run): string 
 export const failures = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> =>
   outcomes.flatMap(({ error, file }) => error === undefined ? [] : [failure(file, error.message)])
 
-export const failure = (file: string, message: string): string => `${file}: ${message}`
+const failure = (file: string, message: string): string => `${file}: ${message}`
 
 const tokens = ({ inputTokens, outputTokens }: Usage.Usage): string =>
   `${inputTokens ?? "?"} tokens in, ${outputTokens ?? "?"} out`

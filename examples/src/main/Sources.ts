@@ -14,7 +14,7 @@ export interface Source {
   readonly path: Result.Result<string, FileError>
 }
 
-export const stdin = "-"
+const stdin = "-"
 
 const documents = "**/*.{md,markdown,txt}"
 
@@ -106,8 +106,10 @@ const readStdin = Effect.fnUntraced(function*(maxBytes: number) {
       chunks.push(chunk)
       return size > maxBytes ? Effect.fail(new FileTooLarge({ file: stdin, maxBytes })) : Effect.void
     }),
-    Effect.catchTag("PlatformError", (error) =>
-      Effect.fail(new FileUnreadable({ file: stdin, problem: error.reason._tag })))
+    Effect.catchTag(
+      "PlatformError",
+      (error) => Effect.fail(new FileUnreadable({ file: stdin, problem: error.reason._tag }))
+    )
   )
   return Buffer.concat(chunks)
 })

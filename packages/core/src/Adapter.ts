@@ -156,7 +156,9 @@ export const demoTurns = (
  */
 export const complaint = (reason: OutputReason, closing: string): Message.Message => {
   const findings = reason.issues.map((issue) => `- ${describe(issue)}`).join("\n")
-  return Message.user(`Your reply could not be used${findings === "" ? `: ${reason.message}` : `:\n${findings}`}\n\n${closing}`)
+  return Message.user(
+    `Your reply could not be used${findings === "" ? `: ${reason.message}` : `:\n${findings}`}\n\n${closing}`
+  )
 }
 
 const line = (field: Field): string =>

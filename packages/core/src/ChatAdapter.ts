@@ -7,11 +7,11 @@
 import * as Adapter from "./Adapter.ts"
 import type { Field } from "./Field.ts"
 import * as JsonText from "./JsonText.ts"
+import * as Request from "./LM/Request.ts"
 import * as Markers from "./Markers.ts"
 import * as Message from "./Message.ts"
 import { Unreadable } from "./PredictError.ts"
 import type { Any as Signature } from "./Signature.ts"
-import * as Request from "./LM/Request.ts"
 
 const completed = "[[ ## completed ## ]]"
 
@@ -47,7 +47,9 @@ export const adapter: Adapter.Adapter = Adapter.make("chat", (signature) => {
 
 const layout = (outputs: ReadonlyArray<Field>): string =>
   `Reply with the output fields in this layout, one section each, and nothing else:\n\n${
-    outputs.map((field) => `[[ ## ${field.name} ## ]]\n${field.isText ? `{${field.name}}` : `{${field.name}: ${field.type}, as JSON}`}`)
+    outputs.map((field) =>
+      `[[ ## ${field.name} ## ]]\n${field.isText ? `{${field.name}}` : `{${field.name}: ${field.type}, as JSON}`}`
+    )
       .join("\n\n")
   }\n\n${completed}`
 

@@ -81,7 +81,8 @@ export const make = (name: string, schema: Any, jsonSchema: JsonSchema.JsonSchem
   const codec = Schema.toCodecJson(schema)
   const decode = Schema.decodeUnknownResult(codec, { errors: "all" })
   const encode = Schema.encodeUnknownResult(codec, { errors: "all" })
-  const description = Schema.resolveAnnotationsKey(schema)?.description ?? Schema.resolveAnnotations(schema)?.description
+  const description = Schema.resolveAnnotationsKey(schema)?.description ??
+    Schema.resolveAnnotations(schema)?.description
   return {
     name,
     description,

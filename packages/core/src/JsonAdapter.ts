@@ -41,7 +41,9 @@ export const adapter: Adapter.Adapter = Adapter.make("json", (signature) => {
     },
     prefix: (instructions, demos) => [
       Message.system(
-        `${Adapter.task(signature, instructions)}\n\nReply with one JSON object that has these output fields, in this order.`
+        `${
+          Adapter.task(signature, instructions)
+        }\n\nReply with one JSON object that has these output fields, in this order.`
       ),
       ...Adapter.demoTurns(signature, demos, (output) => JSON.stringify(output))
     ],

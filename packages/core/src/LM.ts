@@ -13,7 +13,6 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Schedule from "effect/Schedule"
-import type { LMError } from "./LMError.ts"
 import * as Around from "./LM/Around.ts"
 import { concurrency } from "./LM/Concurrency.ts"
 import * as Decorator from "./LM/Decorator.ts"
@@ -25,6 +24,7 @@ import { retry } from "./LM/Retry.ts"
 import * as Settings_ from "./LM/Settings.ts"
 import { LM as Tag, type Service as Service_ } from "./LM/Tag.ts"
 import { timeout } from "./LM/Timeout.ts"
+import type { LMError } from "./LMError.ts"
 
 /**
  * @category services

@@ -100,7 +100,12 @@ export const make = <const Name extends string, const I extends Fields, const O 
   const clash = outputs.filter((key) => inputs.includes(key))
   if (clash.length > 0) throw new TypeError(`${name}: both an input and an output field: ${clash.join(", ")}`)
   if (outputs.length === 0) throw new TypeError(`${name}: a signature needs at least one output field`)
-  return build(name, options.instructions ?? stated(inputs, outputs), Schema.Struct(options.input), Schema.Struct(output))
+  return build(
+    name,
+    options.instructions ?? stated(inputs, outputs),
+    Schema.Struct(options.input),
+    Schema.Struct(output)
+  )
 }
 
 /**

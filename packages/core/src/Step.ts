@@ -80,33 +80,31 @@ type Simplify<T> = { readonly [K in keyof T]: T[K] } & {}
  *
  * @category combinators
  */
-export const mapInput =
-  <const M extends { readonly [own: string]: string }>(renames: M) =>
-  <I, O, E, R>(
-    self: Step<I, O, E, R> & ([keyof M] extends [keyof I] ? unknown : WrongRename<Exclude<keyof M, keyof I>>)
-  ): Step<Simplify<Renamed<I, M>>, O, E, R> => {
-    const back = inverse(renames)
-    return adapt(self, {
-      input: Schema.Struct(rename(self.input.fields, renames)),
-      output: self.output,
-      // Names are put back one by one; what they hold is not touched.
-      toInput: (input: Simplify<Renamed<I, M>>) => rename(input as Values, back) as I,
-      toOutput: (output) => output,
-      published: (field) => field
-    })
-  }
+export const mapInput = <const M extends { readonly [own: string]: string }>(renames: M) =>
+<I, O, E, R>(
+  self: Step<I, O, E, R> & ([keyof M] extends [keyof I] ? unknown : WrongRename<Exclude<keyof M, keyof I>>)
+): Step<Simplify<Renamed<I, M>>, O, E, R> => {
+  const back = inverse(renames)
+  return adapt(self, {
+    input: Schema.Struct(rename(self.input.fields, renames)),
+    output: self.output,
+    // Names are put back one by one; what they hold is not touched.
+    toInput: (input: Simplify<Renamed<I, M>>) => rename(input as Values, back) as I,
+    toOutput: (output) => output,
+    published: (field) => field
+  })
+}
 
 /**
  * Renames what a step gives: `{ translated: "titleFr" }` hands its field `translated` on as `titleFr`.
  *
  * @category combinators
  */
-export const mapOutput =
-  <const M extends { readonly [own: string]: string }>(renames: M) =>
-  <I, O, E, R>(
-    self: Step<I, O, E, R> & ([keyof M] extends [keyof O] ? unknown : WrongRename<Exclude<keyof M, keyof O>>)
-  ): Step<I, Simplify<Renamed<O, M>>, E, R> =>
-    reshape(self, (record) => rename(record, renames), (field) => renames[field] ?? field)
+export const mapOutput = <const M extends { readonly [own: string]: string }>(renames: M) =>
+<I, O, E, R>(
+  self: Step<I, O, E, R> & ([keyof M] extends [keyof O] ? unknown : WrongRename<Exclude<keyof M, keyof O>>)
+): Step<I, Simplify<Renamed<O, M>>, E, R> =>
+  reshape(self, (record) => rename(record, renames), (field) => renames[field] ?? field)
 
 /**
  * Leaves fields out of what a step gives, so that two steps with a field of the same name (`reasoning`)
@@ -114,18 +112,17 @@ export const mapOutput =
  *
  * @category combinators
  */
-export const omitOutput =
-  <const K extends string>(...keys: ReadonlyArray<K>) =>
-  <I, O, E, R>(
-    self: Step<I, O, E, R> & ([K] extends [keyof O] ? unknown : WrongRename<Exclude<K, keyof O>>)
-  ): Step<I, Simplify<Omit<O, K>>, E, R> => {
-    const omitted = new Set<string>(keys)
-    return reshape(
-      self,
-      (record) => Object.fromEntries(Object.entries(record).filter(([key]) => !omitted.has(key))),
-      (field) => omitted.has(field) ? undefined : field
-    )
-  }
+export const omitOutput = <const K extends string>(...keys: ReadonlyArray<K>) =>
+<I, O, E, R>(
+  self: Step<I, O, E, R> & ([K] extends [keyof O] ? unknown : WrongRename<Exclude<K, keyof O>>)
+): Step<I, Simplify<Omit<O, K>>, E, R> => {
+  const omitted = new Set<string>(keys)
+  return reshape(
+    self,
+    (record) => Object.fromEntries(Object.entries(record).filter(([key]) => !omitted.has(key))),
+    (field) => omitted.has(field) ? undefined : field
+  )
+}
 
 /** What a wrong key looks like to the compiler. */
 interface WrongRename<K> {

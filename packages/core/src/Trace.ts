@@ -7,7 +7,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { PredictError } from "./PredictError.ts"
-import type { Encoded, Any as Signature } from "./Signature.ts"
+import type { Any as Signature, Encoded } from "./Signature.ts"
 import type { Usage } from "./Usage.ts"
 
 /**

@@ -14,9 +14,10 @@ const isSchema = (value: unknown): value is JsonSchema.JsonSchema =>
 
 const range = (schema: JsonSchema.JsonSchema): string => {
   // Safe-integer bounds come with every Int; naming them would only cost tokens.
-  const bound = (value: unknown) => typeof value === "number" && Math.abs(value) < Number.MAX_SAFE_INTEGER
-  const low = bound(schema.minimum) ? schema.minimum : undefined
-  const high = bound(schema.maximum) ? schema.maximum : undefined
+  const bound = (value: unknown) =>
+    typeof value === "number" && Math.abs(value) < Number.MAX_SAFE_INTEGER ? value : undefined
+  const low = bound(schema.minimum)
+  const high = bound(schema.maximum)
   const parts: Array<string> = []
   if (low !== undefined && high !== undefined) parts.push(`${low} to ${high}`)
   else if (low !== undefined) parts.push(`at least ${low}`)

@@ -1,6 +1,6 @@
-import { assert, describe, it } from "@effect/vitest"
 import { LM, LMError, LMErrorReason, Usage } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
+import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 
@@ -100,12 +100,14 @@ describe("LM.retry", () => {
         generate: () =>
           Effect.suspend(() => {
             sent++
-            return Effect.fail(new LMError.LMError({
-              provider: "p",
-              model: "m",
-              reason: overloaded,
-              shouldRetry: false
-            }))
+            return Effect.fail(
+              new LMError.LMError({
+                provider: "p",
+                model: "m",
+                reason: overloaded,
+                shouldRetry: false
+              })
+            )
           })
       })
       yield* timed(Effect.provide(ask, Layer.succeed(LM, lm).pipe(LM.retry())))
@@ -127,7 +129,11 @@ describe("LM.retry", () => {
     Effect.gen(function*() {
       const error = LMError.make("p", "m", overloaded)
       let sent = 0
-      const lm = LM.make({ provider: "p", model: "m", generate: () => Effect.suspend(() => (sent++, Effect.fail(error))) })
+      const lm = LM.make({
+        provider: "p",
+        model: "m",
+        generate: () => Effect.suspend(() => (sent++, Effect.fail(error)))
+      })
       yield* timed(Effect.provide(ask, Layer.succeed(LM, lm).pipe(LM.retry())))
       assert.strictEqual(sent, 3)
     }))
@@ -207,9 +213,11 @@ describe("LM.concurrency", () => {
       const call = Effect.andThen(ask, Effect.clockWith((clock) => clock.currentTimeMillis)).pipe(
         Effect.tap((ms) => Effect.sync(() => finished.push(ms)))
       )
-      yield* timed(Effect.all([call, call], { concurrency: 2 }).pipe(
-        Effect.provide(Layer.succeed(LM, lm).pipe(LM.resilient({ concurrency: 1 })))
-      ))
+      yield* timed(
+        Effect.all([call, call], { concurrency: 2 }).pipe(
+          Effect.provide(Layer.succeed(LM, lm).pipe(LM.resilient({ concurrency: 1 })))
+        )
+      )
       assert.deepStrictEqual(finished, [0, 30_000])
     }))
 

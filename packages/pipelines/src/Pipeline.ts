@@ -12,13 +12,13 @@
  *
  * A pipeline is a step itself. For parameters and traces its steps are `Pipeline/step`.
  */
+import * as Parameters from "@effect-dspy/core/Parameters"
+import type { Fields } from "@effect-dspy/core/Signature"
+import * as Step from "@effect-dspy/core/Step"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Semaphore from "effect/Semaphore"
-import * as Parameters from "@effect-dspy/core/Parameters"
-import type { Fields } from "@effect-dspy/core/Signature"
-import * as Step from "@effect-dspy/core/Step"
 import * as Cells from "./Cells.ts"
 import * as Plan from "./Plan.ts"
 import * as StepReport from "./StepReport.ts"
@@ -78,7 +78,13 @@ export const make = <const I extends Fields, const S extends Wiring.Steps>(
     (step, field) => SchemaAST.isOptional((step.input.fields[field] ?? Schema.Never).ast)
   )
   const fields: Fields = Object.assign({}, ...Object.values(steps).map((step) => step.output.fields))
-  return build(name, { input, output: Schema.Struct(fields), plan, runners: runners(steps, plan), bound: options.concurrency })
+  return build(name, {
+    input,
+    output: Schema.Struct(fields),
+    plan,
+    runners: runners(steps, plan),
+    bound: options.concurrency
+  })
 }
 
 /** A pipeline without its types: what a run needs to know. */

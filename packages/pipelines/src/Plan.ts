@@ -4,9 +4,9 @@
  * It is computed once, when the pipeline is made. Wiring mistakes that the compiler reports to typed
  * callers are thrown here for untyped ones.
  */
+import type * as Step from "@effect-dspy/core/Step"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
-import type * as Step from "@effect-dspy/core/Step"
 
 /**
  * - `needs`: fields the step waits for, `after`: the steps that give them
@@ -90,7 +90,9 @@ export const make = (
   const nodes = Object.entries(steps).map(([step, wired]): Node => {
     const wanted = Object.keys(wired.input.fields)
     const missing = wanted.filter((field) => !givenBy.has(field) && !isOptional(wired, field))
-    if (missing.length > 0) throw new WiringError({ pipeline: name, problem: "missing", fields: missing, steps: [step] })
+    if (missing.length > 0) {
+      throw new WiringError({ pipeline: name, problem: "missing", fields: missing, steps: [step] })
+    }
     const needs = wanted.filter((field) => givenBy.has(field))
     const after = new Set(needs.flatMap((field) => givenBy.get(field) ?? []))
     after.delete("input")

@@ -3,10 +3,10 @@
  *
  * Asked for from outside, of any program: without an observer a pipeline measures nothing.
  */
+import * as Usage from "@effect-dspy/core/Usage"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Usage from "@effect-dspy/core/Usage"
 
 /**
  * - `path`: of the pipeline; `step`: the step's name in it
@@ -77,7 +77,14 @@ export const observed = <E, R>(
     return Effect.onExit(Effect.andThen(wait, timed), (exit) =>
       Effect.sync(() => {
         const endMs = clock.currentTimeMillisUnsafe()
-        observer({ path, step, startMs: startMs ?? endMs, endMs, status: startMs === undefined ? "skipped" : statusOf(exit), usage })
+        observer({
+          path,
+          step,
+          startMs: startMs ?? endMs,
+          endMs,
+          status: startMs === undefined ? "skipped" : statusOf(exit),
+          usage
+        })
       }))
   })
 

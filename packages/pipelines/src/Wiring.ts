@@ -4,8 +4,8 @@
  * Pure types. `Check` is `unknown` for a record of steps that can be wired; otherwise it is an object
  * whose key says what is wrong and whose value names the fields, which is what the error message shows.
  */
-import type * as Effect from "effect/Effect"
 import type * as Step from "@effect-dspy/core/Step"
+import type * as Effect from "effect/Effect"
 
 /** A record of steps by the name they have in the pipeline. */
 export type Steps = { readonly [name: string]: Step.Any }
@@ -64,8 +64,7 @@ type Unwired<S extends Steps, Given> = {
  * compiler infers a call written inline in `steps`, that is what it looks at.
  */
 export type Check<S extends Steps, I> = string extends keyof S ? unknown
-  : [Doubled<S, I>] extends [never]
-    ? Resolve<S, I> extends infer Left ? [Left] extends [never] ? unknown
+  : [Doubled<S, I>] extends [never] ? Resolve<S, I> extends infer Left ? [Left] extends [never] ? unknown
       : Left extends Steps ? Unwired<Left, I & AllOut<S>>
       : unknown
     : never

@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { Batch } from "@effect-dspy/pipelines"
+import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 

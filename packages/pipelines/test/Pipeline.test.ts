@@ -1,7 +1,17 @@
-import { assert, describe, it } from "@effect/vitest"
-import { ChainOfThought, LM, LMErrorReason, Parameters, Predict, Signature, Step, Trace, Usage } from "@effect-dspy/core"
+import {
+  ChainOfThought,
+  LM,
+  LMErrorReason,
+  Parameters,
+  Predict,
+  Signature,
+  Step,
+  Trace,
+  Usage
+} from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { Pipeline, Plan, StepReport } from "@effect-dspy/pipelines"
+import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 
@@ -27,7 +37,8 @@ const Document = Pipeline.make("Document", { input: { content: text }, steps: do
 /** Answers every text field with its own name, after the seconds given for the signature. */
 const slow = (seconds: { readonly [signature: string]: number }) =>
   TestLM.layer(
-    (request) => Object.fromEntries(request.call?.signature.derived.outputs.map((field) => [field.name, field.name]) ?? []),
+    (request) =>
+      Object.fromEntries(request.call?.signature.derived.outputs.map((field) => [field.name, field.name]) ?? []),
     { latency: (request) => Duration.seconds(seconds[request.call?.signature.name ?? ""] ?? 0) }
   )
 
@@ -82,9 +93,11 @@ describe("a pipeline takes its longest path", () => {
 
   it.effect("a category slowed to 5 in 1/1/5 then 3 | 2 gives 7 s, not 8", () =>
     Effect.gen(function*() {
-      const { exit, ms } = yield* timed(StepReport.collect(Document(input)).pipe(
-        Effect.provide(slow({ Title: 1, Keywords: 1, Category: 5, Summarize: 3, Quality: 2 }))
-      ))
+      const { exit, ms } = yield* timed(
+        StepReport.collect(Document(input)).pipe(
+          Effect.provide(slow({ Title: 1, Keywords: 1, Category: 5, Summarize: 3, Quality: 2 }))
+        )
+      )
       const [output, reports] = yield* exit
       assert.strictEqual(ms, 7000)
       assert.deepStrictEqual(rows(reports), {
@@ -139,10 +152,12 @@ describe("failure", () => {
     Effect.gen(function*() {
       const { lm, recorder } = TestLM.make(answers)
       const reports: Array<StepReport.StepReport> = []
-      const { exit, ms } = yield* timed(Document({ content: "text" }).pipe(
-        StepReport.observe((report) => reports.push(report)),
-        Effect.provideService(LM, lm)
-      ))
+      const { exit, ms } = yield* timed(
+        Document({ content: "text" }).pipe(
+          StepReport.observe((report) => reports.push(report)),
+          Effect.provideService(LM, lm)
+        )
+      )
       assert.strictEqual(ms, 1000)
       const error = yield* Effect.flip(exit)
       assert.deepInclude(error, { _tag: "LMError" })
@@ -160,17 +175,21 @@ describe("failure", () => {
     Effect.gen(function*() {
       const reports: Array<StepReport.StepReport> = []
       const one = Pipeline.make("One", { input: { content: text }, steps: { title: document.title } })
-      yield* timed(one({ content: "text" }).pipe(
-        StepReport.observe((report) => reports.push(report)),
-        Effect.provide(TestLM.layer([new LMErrorReason.Overloaded({}), { title: "t" }]).pipe(LM.retry()))
-      ))
+      yield* timed(
+        one({ content: "text" }).pipe(
+          StepReport.observe((report) => reports.push(report)),
+          Effect.provide(TestLM.layer([new LMErrorReason.Overloaded({}), { title: "t" }]).pipe(LM.retry()))
+        )
+      )
       assert.deepStrictEqual(reports.map((report) => report.usage.calls), [2])
     }))
 
   it.effect("carries every step's own errors and services", () =>
     Effect.gen(function*() {
       class DbError extends Schema.TaggedError<DbError>()("DbError", {}) {}
-      class Db extends Context.Service<Db, { readonly save: (title: string) => Effect.Effect<number, DbError> }>()("Db") {}
+      class Db
+        extends Context.Service<Db, { readonly save: (title: string) => Effect.Effect<number, DbError> }>()("Db")
+      {}
       const save = Step.make("Save", {
         input: { title: text },
         output: { id: Schema.Int },
@@ -202,8 +221,12 @@ describe("composition", () => {
       const [, reports] = yield* exit
       assert.strictEqual(ms, 7000)
       assert.deepStrictEqual(rows(reports)["headline"], [4000, 5000, "succeeded"])
-      assert.deepStrictEqual(published, ["title", "keywords", "summary", "category", "headline", "score"].toSorted((a, b) =>
-        published.indexOf(a) - published.indexOf(b)))
+      assert.deepStrictEqual(
+        published,
+        ["title", "keywords", "summary", "category", "headline", "score"].toSorted((a, b) =>
+          published.indexOf(a) - published.indexOf(b)
+        )
+      )
       assert.strictEqual(new Set(published).size, published.length)
       assert.strictEqual(reports.find((report) => report.step === "summarize")?.path, "Report/doc")
     }))
@@ -276,7 +299,8 @@ describe("composition", () => {
 })
 
 describe("wiring mistakes of untyped callers", () => {
-  const fields = (names: ReadonlyArray<string>): Signature.Fields => Object.fromEntries(names.map((name) => [name, text]))
+  const fields = (names: ReadonlyArray<string>): Signature.Fields =>
+    Object.fromEntries(names.map((name) => [name, text]))
   const step = (name: string, input: ReadonlyArray<string>, output: ReadonlyArray<string>): Step.Any =>
     Step.make(name, { input: fields(input), output: fields(output), run: () => Effect.succeed({}) })
   // What a caller without types would pass.
@@ -286,7 +310,10 @@ describe("wiring mistakes of untyped callers", () => {
     assert.throws(untyped({ a: step("A", ["missing"], ["out"]) }), /a needs `missing`/)
   })
   it("a field given twice, also over the input", () => {
-    assert.throws(untyped({ a: step("A", ["content"], ["x"]), b: step("B", ["content"], ["x"]) }), /`x` is given more than once \(a, b\)/)
+    assert.throws(
+      untyped({ a: step("A", ["content"], ["x"]), b: step("B", ["content"], ["x"]) }),
+      /`x` is given more than once \(a, b\)/
+    )
     assert.throws(untyped({ a: step("A", [], ["content"]) }), /`content` is given more than once \(input, a\)/)
   })
   it("a cycle", () => {

@@ -5,14 +5,14 @@
  * where an answer can be read without them, and an error inside a 200 is an error.
  */
 import type { Completion, FinishReason } from "@effect-dspy/core/Completion"
+import * as Request from "@effect-dspy/core/LM/Request"
 import * as LMError from "@effect-dspy/core/LMError"
 import * as Reason from "@effect-dspy/core/LMErrorReason"
-import * as Request from "@effect-dspy/core/LM/Request"
 import type { Usage } from "@effect-dspy/core/Usage"
+import type { JsonSchema } from "effect/JsonSchema"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { JsonSchema } from "effect/JsonSchema"
 import * as HttpFailure from "./HttpFailure.ts"
 import * as StrictSchema from "./StrictSchema.ts"
 
@@ -49,7 +49,10 @@ export const encoder = (dialect: Dialect): (request: Request.Request) => string 
     if (dialect.structuredOutput === "json_object") return { type: "json_object" }
     let format = formats.get(output.schema)
     if (format === undefined) {
-      format = { type: "json_schema", json_schema: { name: formatName(output.name), ...StrictSchema.lower(output.schema) } }
+      format = {
+        type: "json_schema",
+        json_schema: { name: formatName(output.name), ...StrictSchema.lower(output.schema) }
+      }
       formats.set(output.schema, format)
     }
     return format

@@ -95,7 +95,9 @@ const words = (body: unknown): { readonly code: string; readonly text: string } 
   if (typeof body === "string") return { code: "", text: body.slice(0, 2000) }
   const outer = record(Array.isArray(body) ? body[0] : body)
   const inner = record(outer.error)
-  const code = [inner.code, inner.type, inner.status, outer.code, outer.type].filter((word) => word !== undefined)
+  const code = [inner.code, inner.type, inner.status, outer.code, outer.type].filter((word) =>
+    typeof word === "string" || typeof word === "number"
+  )
   const text = [inner.message, outer.error, outer.message, outer.detail].filter((word) => typeof word === "string")
   return { code: code.join(" "), text: text.join(" ") }
 }

@@ -51,4 +51,6 @@ const retryInfo = (body: unknown): Duration.Duration | undefined => {
 }
 
 const property = (value: unknown, key: string): unknown =>
-  typeof value === "object" && value !== null && key in value ? (value as { readonly [key: string]: unknown })[key] : undefined
+  typeof value === "object" && value !== null && key in value
+    ? (value as { readonly [key: string]: unknown })[key]
+    : undefined

@@ -83,8 +83,13 @@ const rewrite = (node: unknown): unknown => {
   const said: Array<string> = []
   for (const [keyword, value] of Object.entries(schema)) {
     const phrase = constraints[keyword]
-    if (phrase === undefined) kept[keyword] = keyword === "properties" || keyword === "$defs" ? each(value) : rewritten(keyword, value)
-    else if (!(typeof value === "number" && Math.abs(value) === Number.MAX_SAFE_INTEGER)) said.push(`${phrase} ${value}`)
+    if (phrase === undefined) {
+      kept[keyword] = keyword === "properties" || keyword === "$defs"
+        ? each(value)
+        : rewritten(keyword, value)
+    } else if (!(typeof value === "number" && Math.abs(value) === Number.MAX_SAFE_INTEGER)) {
+      said.push(`${phrase} ${value}`)
+    }
   }
   if (schema.type === "object") kept.required = Object.keys(record(schema.properties))
   if (said.length > 0) {

@@ -50,14 +50,17 @@ export const make = (client: HttpClient.HttpClient, provider: string, model: str
       return response.status === 200
         ? text
         // The words of a failed answer help, but a body that breaks off must not hide its status.
-        : Effect.flatMap(Effect.orElseSucceed(text, () => ""), (words) =>
-          Effect.flatMap(Clock.currentTimeMillis, (now) =>
-            Effect.fail(HttpFailure.toError(
-              provider,
-              model,
-              { status: response.status, headers: response.headers, body: words },
-              now
-            ))))
+        : Effect.flatMap(
+          Effect.orElseSucceed(text, () => ""),
+          (words) =>
+            Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              Effect.fail(HttpFailure.toError(
+                provider,
+                model,
+                { status: response.status, headers: response.headers, body: words },
+                now
+              )))
+        )
     }).pipe(
       // HTTP spans would carry URLs and headers, and trace headers would go to third parties.
       Effect.provideService(HttpClient.TracerDisabledWhen, everywhere),
@@ -75,18 +78,21 @@ const read = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<st
     return Number(length) > maxBytes ? Effect.fail("tooLarge") : Effect.mapError(response.text, () => "cut")
   }
   return Effect.suspend(() => {
-    const decoder = new TextDecoder()
     let bytes = 0
     let text = ""
     return response.stream.pipe(
       Stream.mapError(() => "cut" as const),
-      Stream.runForEach((chunk) => {
+      Stream.tap((chunk) => {
         bytes += chunk.byteLength
-        if (bytes > maxBytes) return Effect.fail("tooLarge" as const)
-        text += decoder.decode(chunk, { stream: true })
-        return Effect.void
+        return bytes > maxBytes ? Effect.fail("tooLarge" as const) : Effect.void
       }),
-      Effect.map(() => text + decoder.decode())
+      Stream.decodeText(),
+      Stream.runForEach((chunk) =>
+        Effect.sync(() => {
+          text += chunk
+        })
+      ),
+      Effect.map(() => text)
     )
   })
 }

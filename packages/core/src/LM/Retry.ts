@@ -61,10 +61,11 @@ const attempt = (
   request: Request,
   attempts: Attempts.Attempts
 ): Effect.Effect<Completion, LMError> =>
-  Effect.catch(lm.generate(request), (failure) =>
-    worthIt(failure, attempts)
-      ? Effect.flatMap(Schedule.toStep(schedule), (step) => again(lm, step, request, attempts, failure))
-      : Effect.fail(failure))
+  Effect.catchIf(
+    lm.generate(request),
+    (failure) => worthIt(failure, attempts),
+    (failure) => Effect.flatMap(Schedule.toStep(schedule), (step) => again(lm, step, request, attempts, failure))
+  )
 
 const worthIt = (failure: LMError, attempts: Attempts.Attempts): boolean =>
   failure.isRetryable && Attempts.left(attempts)
@@ -85,6 +86,9 @@ const again = (
       return now + wait >= attempts.deadline ? Effect.fail(failure) : Effect.sleep(wait)
     })
     return Effect.flatMap(Pull.catchDone(waited, () => Effect.fail(failure)), () =>
-      Effect.catch(lm.generate(request), (next) =>
-        worthIt(next, attempts) ? again(lm, step, request, attempts, next) : Effect.fail(next)))
+      Effect.catchIf(
+        lm.generate(request),
+        (next) => worthIt(next, attempts),
+        (next) => again(lm, step, request, attempts, next)
+      ))
   })

@@ -118,7 +118,10 @@ export const completion = (answer: Partial<Completion>): Scripted => new Scripte
  *
  * @category constructors
  */
-export const make = (script: Script, options: Options = {}): { readonly lm: LM.Service; readonly recorder: Recorder } => {
+export const make = (
+  script: Script,
+  options: Options = {}
+): { readonly lm: LM.Service; readonly recorder: Recorder } => {
   const provider = options.provider ?? "test"
   const model = options.model ?? "scripted"
   const next = replies(script)

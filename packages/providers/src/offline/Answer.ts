@@ -117,7 +117,9 @@ const numbers = (schema: JsonSchema, { reading }: Question): ReadonlyArray<numbe
   const to = high ?? from + 10
   const step = typeof schema.multipleOf === "number" ? schema.multipleOf : schema.type === "integer" ? 1 : 0
   const at = from + (to - from) * Rank.quality(reading)
-  const all = step === 0 ? [at] : [Math.round(at / step) * step, Math.floor(at / step) * step, Math.ceil(at / step) * step]
+  const all = step === 0
+    ? [at]
+    : [Math.round(at / step) * step, Math.floor(at / step) * step, Math.ceil(at / step) * step]
   return [...all, (from + to) / 2, from, to, from + (step || 1), to - (step || 1), 0, 1]
     .filter((number) => number >= from && number <= to && (schema.type !== "integer" || Number.isInteger(number)))
 }
@@ -135,7 +137,8 @@ const arrays = (schema: JsonSchema, question: Question, depth: number): Readonly
   if (depth >= maxDepth && least === 0) return [[]]
   const item = child(schema.items)
   const wanted = Math.min(most, Math.max(least, 5))
-  const plain = item.type === "string" && item.enum === undefined && !/sentence|step|point|fact|reason/i.test(question.name)
+  const plain = item.type === "string" && item.enum === undefined &&
+    !/sentence|step|point|fact|reason/i.test(question.name)
   const items = plain
     ? [...Rank.keywords(reading, wanted + variation).slice(variation), ...candidates(item, question, depth + 1)]
     : item.enum !== undefined

@@ -9,9 +9,9 @@
  * Answers are the same for the same request and seed, and always fit the schema; a field it can't fill (a
  * pattern nothing in the input matches, say) is `Unsupported` and named.
  */
-import { LM } from "@effect-dspy/core/LM"
 import type { Completion } from "@effect-dspy/core/Completion"
 import type { Field } from "@effect-dspy/core/Field"
+import { LM } from "@effect-dspy/core/LM"
 import * as LMError from "@effect-dspy/core/LMError"
 import * as Reason from "@effect-dspy/core/LMErrorReason"
 import type { Encoded } from "@effect-dspy/core/Signature"

@@ -44,7 +44,11 @@ export const cosine = (a: Vector, b: Vector): number => {
  *
  * @category getters
  */
-export const rank = <A>(query: Vector, candidates: ReadonlyArray<A>, text: (candidate: A) => string): ReadonlyArray<A> =>
+export const rank = <A>(
+  query: Vector,
+  candidates: ReadonlyArray<A>,
+  text: (candidate: A) => string
+): ReadonlyArray<A> =>
   candidates
     .map((candidate) => ({ candidate, score: cosine(query, vector(text(candidate))) }))
     .toSorted((a, b) => b.score - a.score)

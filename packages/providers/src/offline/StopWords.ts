@@ -32,7 +32,8 @@ fue fueron ha había han hasta hay la las le les lo los luego más me mi mientra
 nuestra nuestro o os otra otro para pero poco por porque pues que qué quien se sea ser si sí sin sobre son su sus también
 tan tanto te tiene todo todos tu tus un una uno unos usted y ya yo`
 
-const french = `à afin ai ainsi alors au aucun aussi autre aux avait avant avec avoir car ce ceci cela celle celui ces cet
+const french =
+  `à afin ai ainsi alors au aucun aussi autre aux avait avant avec avoir car ce ceci cela celle celui ces cet
 cette chaque chez comme comment dans de depuis des deux dit donc dont du elle elles en encore entre est et étaient était
 être eu fait faut il ils je jusque la le les leur leurs lui ma mais me même mes moi moins mon ne ni nos notre nous on ont
 ou où par parce pas pendant peu plus pour pourquoi près qu quand que quel quelle qui sa sans se sera ses si son sont
