@@ -1,0 +1,65 @@
+/**
+ * The work that is measured: a 2 KB document, a signature of five output fields, a model that answers at
+ * once. The model writes the request as JSON as a provider would, so that both sides pay for that.
+ */
+import { LM, Predict, Signature } from "@effect-dspy/core"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+
+export const content = "The river rose in the night, and by morning the lower meadow was a lake. ".repeat(28)
+
+const output = {
+  title: Schema.String,
+  keywords: Schema.Array(Schema.String),
+  category: Schema.Literals(["science", "travel", "other"]),
+  summary: Schema.String,
+  score: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+}
+
+export const Describe = Signature.make("Describe", {
+  instructions: "Describe the document.",
+  input: { content: Schema.String },
+  output
+})
+
+export const reply = JSON.stringify({
+  title: "A lake in the morning",
+  keywords: ["river", "meadow", "lake", "morning"],
+  category: "travel",
+  summary: "The river rose over night and flooded the lower meadow. By morning there was a lake.",
+  score: 0.7
+})
+
+const system = "Describe the document.\n\nReply with one JSON object: title, keywords, category, summary, score."
+const decode = Schema.decodeUnknownResult(Schema.toCodecJson(Schema.Struct(output)), { errors: "all" })
+
+/** The same call by hand: stringify, parse, decode. */
+export const byHand = (): unknown => {
+  const body = JSON.stringify({
+    model: "stub",
+    messages: [{ role: "system", content: system }, { role: "user", content }]
+  })
+  if (body.length === 0) throw new Error("unreachable: keeps the body alive")
+  return Result.getOrThrow(decode(JSON.parse(reply)))
+}
+
+/** A model that answers at once with `text`, or with what it says for a signature. */
+export const stub = (text: (signature: string) => string): LM.Service =>
+  LM.make({
+    provider: "stub",
+    model: "stub",
+    generate: (request) =>
+      Effect.suspend(() => {
+        const body = JSON.stringify({ model: "stub", messages: request.messages })
+        return Effect.succeed({
+          content: [{ type: "text", text: text(request.call?.signature.name ?? "") }],
+          finishReason: "stop",
+          usage: { calls: 1, inputTokens: body.length >> 2, outputTokens: 60 },
+          provider: "stub",
+          model: "stub"
+        })
+      })
+  })
+
+export const describe = Predict.make(Describe)
