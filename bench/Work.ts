@@ -2,7 +2,7 @@
  * The work that is measured: a 2 KB document, a signature of five output fields, a model that answers at
  * once. The model writes the request as JSON as a provider would, so that both sides pay for that.
  */
-import { LM, Predict, Signature } from "@effect-dspy/core"
+import { JsonAdapter, LM, Predict, Signature } from "@effect-dspy/core"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -31,14 +31,15 @@ export const reply = JSON.stringify({
   score: 0.7
 })
 
-const system = "Describe the document.\n\nReply with one JSON object: title, keywords, category, summary, score."
+// What somebody would write by hand who wanted the same answers: the same prompt, word for word.
+const [system] = JsonAdapter.adapter.format(Describe).prefix(Describe.instructions, [])
 const decode = Schema.decodeUnknownResult(Schema.toCodecJson(Schema.Struct(output)), { errors: "all" })
 
 /** The same call by hand: stringify, parse, decode. */
 export const byHand = (): unknown => {
   const body = JSON.stringify({
     model: "stub",
-    messages: [{ role: "system", content: system }, { role: "user", content }]
+    messages: [system, { role: "user", content: `[[ ## content ## ]]\n${content}` }]
   })
   if (body.length === 0) throw new Error("unreachable: keeps the body alive")
   return Result.getOrThrow(decode(JSON.parse(reply)))

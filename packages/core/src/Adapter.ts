@@ -11,7 +11,7 @@ import type * as Example from "./Example.ts"
 import type { Field } from "./Field.ts"
 import type { Output } from "./LM/Request.ts"
 import * as Message from "./Message.ts"
-import { describe, Invalid, type Issue, type OutputReason } from "./PredictError.ts"
+import { describe, Invalid, type OutputReason } from "./PredictError.ts"
 import type { Any as Signature, Encoded } from "./Signature.ts"
 
 /** A demonstration in its JSON form. */
@@ -81,15 +81,36 @@ export const firstValid = (
   candidates: Iterable<unknown>,
   unreadable: OutputReason
 ): Result.Result<unknown, OutputReason> => {
-  let first: ReadonlyArray<Issue> | undefined
+  let first: OutputReason | undefined
   for (const candidate of candidates) {
     if (!isRecord(candidate)) continue
-    const decoded = signature.derived.decodeOutput(candidate)
-    if (Result.isSuccess(decoded)) return Result.succeed(decoded.success)
+    const decoded = decode(signature, candidate)
+    if (Result.isSuccess(decoded)) return decoded
     first ??= decoded.failure
   }
-  return Result.fail(first === undefined ? unreadable : new Invalid({ issues: first }))
+  return Result.fail(first ?? unreadable)
 }
+
+/**
+ * Decodes the fields of a reply.
+ *
+ * @category combinators
+ */
+export const decode = (signature: Signature, fields: Encoded): Result.Result<unknown, OutputReason> => {
+  const decoded = signature.derived.decodeOutput(fields)
+  return Result.isSuccess(decoded)
+    // A success carries no error, whatever its type says.
+    ? decoded as Result.Result<unknown, never>
+    : Result.fail(new Invalid({ issues: decoded.failure }))
+}
+
+/**
+ * Whether a value is an object with fields.
+ *
+ * @category guards
+ */
+export const isRecord = (value: unknown): value is Encoded =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /**
  * The sections every adapter opens its system turn with: what to do, what comes in, what goes out.
@@ -117,10 +138,10 @@ export const show = (value: unknown): string => typeof value === "string" ? valu
  */
 export const blocks = (fields: ReadonlyArray<Field>, values: Encoded): string => {
   let text = ""
-  for (const { name } of fields) {
+  for (const { header, name } of fields) {
     const value = values[name]
     if (value === undefined) continue
-    text += `${text === "" ? "" : "\n\n"}[[ ## ${name} ## ]]\n${show(value)}`
+    text = (text === "" ? header : `${text}\n\n${header}`) + show(value)
   }
   return text
 }
@@ -165,6 +186,3 @@ const line = (field: Field): string =>
   `- ${field.name} (${field.type}${field.isOptional ? ", optional" : ""})${
     field.description === undefined ? "" : `: ${field.description}`
   }`
-
-const isRecord = (value: unknown): value is Encoded =>
-  typeof value === "object" && value !== null && !Array.isArray(value)

@@ -21,6 +21,7 @@ export type Any = Schema.Codec<unknown, unknown, never, never>
 
 /**
  * - `type`: the field's type as a prompt names it
+ * - `header`: the line its block begins with in prompts
  * - `isText`: its JSON form is plain text, so a reply's characters are the value
  * - `decode`: reads the JSON form, checks included; `encode` writes it
  *
@@ -31,6 +32,7 @@ export interface Field {
   readonly description: string | undefined
   readonly isOptional: boolean
   readonly type: string
+  readonly header: string
   readonly isText: boolean
   readonly jsonSchema: JsonSchema.JsonSchema
   readonly decode: (json: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
@@ -88,6 +90,7 @@ export const make = (name: string, schema: Any, jsonSchema: JsonSchema.JsonSchem
     description,
     isOptional: SchemaAST.isOptional(schema.ast),
     type: TypeNotation.render(jsonSchema),
+    header: `[[ ## ${name} ## ]]\n`,
     isText: jsonSchema.type === "string" && jsonSchema.enum === undefined && jsonSchema.const === undefined,
     jsonSchema,
     decode: (json) => {

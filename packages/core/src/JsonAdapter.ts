@@ -51,7 +51,7 @@ export const adapter: Adapter.Adapter = Adapter.make("json", (signature) => {
     read: (text) => {
       // Most replies are clean JSON: read them without looking for anything else.
       const clean = JsonText.read(text)
-      if (Result.isSuccess(clean)) return Adapter.firstValid(signature, [clean.success], unreadable)
+      if (Result.isSuccess(clean) && Adapter.isRecord(clean.success)) return Adapter.decode(signature, clean.success)
       return Adapter.firstValid(signature, ladder(text, outputs), unreadable)
     },
     feedback: (reason) => Adapter.complaint(reason, closing)

@@ -27,7 +27,7 @@ import type * as Example from "./Example.ts"
 import * as JsonAdapter from "./JsonAdapter.ts"
 import type { LM } from "./LM.ts"
 import * as Attempts from "./LM/Attempts.ts"
-import { call } from "./LM/Generate.ts"
+import { sender } from "./LM/Generate.ts"
 import type { Request } from "./LM/Request.ts"
 import * as Settings from "./LM/Settings.ts"
 import * as Message from "./Message.ts"
@@ -131,7 +131,11 @@ const predict = (self: Definition, input: unknown): Effect.Effect<unknown, Predi
     const tracer = fiber.getRef(Tracer.Tracer)
     if (tracer === untraced) return exchange
     const path = pathOf(self, fiber)
-    return Effect.withSpan(exchange, `Predict.${self.name}`, { attributes: { signature: signature.name, path } })
+    return Effect.withSpan(exchange, `Predict.${self.name}`, {
+      attributes: { signature: signature.name, path },
+      // The trace would lead to this line. Without it a span costs 5 us instead of 7.
+      captureStackTrace: false
+    })
   })
 
 // The tracer a fiber has when nobody installed one: a span would cost more than the rest of the call.
@@ -148,17 +152,19 @@ const ask = (
     Settings.merge(fiber.getRef(Settings.Settings), self.settings),
     entry?.settings
   )
-  const reply = new Reply(rendered.format)
-  const request: Request = {
-    messages: [...rendered.prefix, rendered.format.input(input)],
-    output: rendered.format.output,
-    settings,
-    accept: (completion) => Result.isSuccess(reply.read(completion)),
-    call: { signature: self.signature, input, demos: rendered.demos }
-  }
+  const lm = sender(fiber)
   const collector = fiber.getRef(Trace.Collector)
-  return Attempts.within(settings, (attempts) => {
-    const answer = round(self.signature, attempts, reply, request, request, 1)
+  return Attempts.within(fiber, lm, settings, (attempts) => {
+    const reply = new Reply(rendered.format)
+    const request: Request = {
+      messages: [...rendered.prefix, rendered.format.input(input)],
+      output: rendered.format.output,
+      settings,
+      accept: (completion) => Result.isSuccess(reply.read(completion)),
+      call: { signature: self.signature, input, demos: rendered.demos },
+      attempts
+    }
+    const answer = round(self.signature, lm, attempts, reply, request, request, 1)
     return collector === undefined ? answer : observed(self, fiber, collector, attempts, reply, input, answer)
   })
 }
@@ -166,20 +172,21 @@ const ask = (
 /** One request and its reading; `base` is the request the conversation began with. */
 const round = (
   signature: Signature.Any,
+  lm: LM.Service,
   attempts: Attempts.Attempts,
   reply: Reply,
   base: Request,
   request: Request,
   rounds: number
-): Effect.Effect<unknown, PredictError.PredictError, LM> =>
-  Effect.flatMap(call(request), (completion) => {
+): Effect.Effect<unknown, PredictError.PredictError> =>
+  Effect.flatMap(lm.generate(request), (completion) => {
     const read = reply.read(completion)
     if (Result.isSuccess(read)) return Effect.succeed(read.success)
     // Rounds are bounded too: an LM not built by LM.make, or one that replays, would never use up attempts.
     const next = rounds < attempts.max && Attempts.left(attempts)
       ? reask(reply.format, base, completion, read.failure)
       : undefined
-    if (next !== undefined) return round(signature, attempts, reply, base, next, rounds + 1)
+    if (next !== undefined) return round(signature, lm, attempts, reply, base, next, rounds + 1)
     return Effect.fail(
       new PredictError.OutputError({
         signature: signature.name,

@@ -37,7 +37,12 @@ export interface Cache {
 export const cache = (signature: Signature, demos: ReadonlyArray<Example.Example<unknown, unknown>> = []): Cache => {
   const untuned: Entry = {}
   const byAdapter = new WeakMap<Adapter, WeakMap<Entry, ReturnType<Cache>>>()
+  let lastAdapter: Adapter | undefined
+  let lastEntry: Entry | undefined
+  let last: ReturnType<Cache> | undefined
   return (adapter, entry = untuned) => {
+    // Nearly every call asks for what the one before asked for.
+    if (last !== undefined && adapter === lastAdapter && entry === lastEntry) return last
     let byEntry = byAdapter.get(adapter)
     if (byEntry === undefined) {
       byEntry = new WeakMap()
@@ -48,6 +53,9 @@ export const cache = (signature: Signature, demos: ReadonlyArray<Example.Example
       rendered = render(signature, adapter.format(signature), entry, entry.demos ?? demos)
       byEntry.set(entry, rendered)
     }
+    lastAdapter = adapter
+    lastEntry = entry
+    last = rendered
     return rendered
   }
 }

@@ -184,31 +184,45 @@ const derive = (input: Schema.Struct<Fields>, output: Schema.Struct<Fields>): De
   const outputSchema = selfContained(output)
   const inputCodec = Schema.toCodecJson(input)
   const outputCodec = Schema.toCodecJson(output)
-  const encodeInput = Schema.encodeUnknownResult(inputCodec, { errors: "all" })
-  const decodeInput = Schema.decodeUnknownResult(inputCodec, { errors: "all" })
-  const encodeOutput = Schema.encodeUnknownResult(outputCodec, { errors: "all" })
-  const decodeOutput = Schema.decodeUnknownResult(outputCodec, { errors: "all" })
-  const fail = (error: Schema.SchemaError) => Result.fail(Field.issues(error.issue))
-  const toRecord = (result: Result.Result<unknown, Schema.SchemaError>) =>
-    // The JSON form of a struct is an object.
-    Result.isSuccess(result) ? Result.succeed(result.success as Encoded) : fail(result.failure)
   return {
     inputs: fieldsOf(input, inputSchema.schema),
     outputs: fieldsOf(output, outputSchema.schema),
-    encodeInput: (value) => toRecord(encodeInput(value)),
-    decodeInput: (json) => {
-      const decoded = decodeInput(json)
-      return Result.isSuccess(decoded) ? Result.succeed(decoded.success) : fail(decoded.failure)
-    },
-    encodeOutput: (value) => toRecord(encodeOutput(value)),
-    decodeOutput: (json) => {
-      const decoded = decodeOutput(json)
-      if (Result.isFailure(decoded)) return fail(decoded.failure)
-      const found = outputSchema.mayBeNonFinite ? Field.findNonFinite(decoded.success) : undefined
-      return found === undefined ? Result.succeed(decoded.success) : Result.fail([found])
-    },
+    // The JSON form of a struct is an object.
+    encodeInput: twice((options) => Schema.encodeUnknownResult(inputCodec, options)) as Derived["encodeInput"],
+    decodeInput: twice((options) => Schema.decodeUnknownResult(inputCodec, options)),
+    encodeOutput: twice((options) => Schema.encodeUnknownResult(outputCodec, options)) as Derived["encodeOutput"],
+    decodeOutput: outputSchema.mayBeNonFinite
+      ? finite(twice((options) => Schema.decodeUnknownResult(outputCodec, options)))
+      : twice((options) => Schema.decodeUnknownResult(outputCodec, options)),
     jsonSchema: outputSchema.schema
   }
+}
+
+type Codec = (value: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
+
+// Most values are right, and stopping at the first issue is the faster way to find that out; a value that
+// is wrong is gone through again for all of its issues.
+const twice = (
+  codec: (
+    options: { readonly errors: "first" | "all" }
+  ) => (value: unknown) => Result.Result<unknown, Schema.SchemaError>
+): Codec => {
+  const first = codec({ errors: "first" })
+  const all = codec({ errors: "all" })
+  return (value) => {
+    const result = first(value)
+    // A success carries no error, whatever its type says.
+    if (Result.isSuccess(result)) return result as Result.Result<unknown, never>
+    const again = all(value)
+    return Result.fail(Field.issues((Result.isFailure(again) ? again.failure : result.failure).issue))
+  }
+}
+
+const finite = (decode: Codec): Codec => (json) => {
+  const decoded = decode(json)
+  if (Result.isFailure(decoded)) return decoded
+  const found = Field.findNonFinite(decoded.success)
+  return found === undefined ? decoded : Result.fail([found])
 }
 
 const fieldsOf = (struct: Schema.Struct<Fields>, schema: JsonSchema.JsonSchema): ReadonlyArray<Field.Field> => {
@@ -221,8 +235,8 @@ const selfContained = (struct: Schema.Struct<Fields>) => {
   let mayBeNonFinite = false
   // A number without a finite check also allows the strings "NaN" and "Infinity"; models must not be
   // offered them.
-  const finite = (node: unknown): unknown => {
-    if (Array.isArray(node)) return node.map(finite)
+  const bounded = (node: unknown): unknown => {
+    if (Array.isArray(node)) return node.map(bounded)
     if (typeof node !== "object" || node === null) return node
     const entries = Object.entries(node)
     const union = "anyOf" in node && Array.isArray(node.anyOf) ? node.anyOf : []
@@ -230,12 +244,12 @@ const selfContained = (struct: Schema.Struct<Fields>) => {
     if (kept.length < union.length) {
       mayBeNonFinite = true
       const rest = Object.fromEntries(entries.filter(([key]) => key !== "anyOf"))
-      return kept.length === 1 ? { ...kept[0], ...rest } : { ...rest, anyOf: kept.map(finite) }
+      return kept.length === 1 ? { ...kept[0], ...rest } : { ...rest, anyOf: kept.map(bounded) }
     }
-    return Object.fromEntries(entries.map(([key, value]) => [key, finite(value)]))
+    return Object.fromEntries(entries.map(([key, value]) => [key, bounded(value)]))
   }
-  const schema = finite(document.schema) as JsonSchema.JsonSchema
-  const definitions = finite(document.definitions) as JsonSchema.Definitions
+  const schema = bounded(document.schema) as JsonSchema.JsonSchema
+  const definitions = bounded(document.definitions) as JsonSchema.Definitions
   return {
     mayBeNonFinite,
     schema: Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }

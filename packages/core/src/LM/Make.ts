@@ -57,7 +57,7 @@ export const make = (options: {
     defaults,
     generate: (request) =>
       Effect.withFiber((fiber) => {
-        const attempts = fiber.getRef(Attempts.Current)
+        const { attempts } = request
         const listener = fiber.getRef(Usage.Listener)
         if (attempts !== undefined) {
           if (!Attempts.left(attempts)) {
@@ -73,7 +73,7 @@ export const make = (options: {
         )
         if (attempts === undefined && listener === undefined) return answer
         return Effect.map(answer, (completion) => {
-          if (attempts !== undefined) attempts.tokens = Usage.add(attempts.tokens, completion.usage)
+          if (attempts !== undefined) Attempts.spend(attempts, completion.usage)
           listener?.({ ...completion.usage, calls: 0 })
           return completion
         })

@@ -10,6 +10,7 @@ import type { Completion } from "../Completion.ts"
 import type * as Example from "../Example.ts"
 import type { Message } from "../Message.ts"
 import type { Any, Encoded } from "../Signature.ts"
+import type { Attempts } from "./Attempts.ts"
 import type { Settings } from "./Settings.ts"
 
 /**
@@ -43,6 +44,7 @@ export interface Call {
  * - `settings`: already merged
  * - `accept`: tells whether an answer can be used, so that caches and memos keep no other
  * - `call`: what stands behind the messages, absent for requests written by hand
+ * - `attempts`: the budget of the logical call; decorators that send it again pass it on
  *
  * @category models
  */
@@ -52,6 +54,7 @@ export interface Request {
   readonly settings: Settings
   readonly accept?: (completion: Completion) => boolean
   readonly call?: Call
+  readonly attempts?: Attempts
 }
 
 /**

@@ -20,7 +20,7 @@ import * as Attempts from "./Attempts.ts"
 import type { Decorator } from "./Decorator.ts"
 import { wrap } from "./Make.ts"
 import type { Request } from "./Request.ts"
-import { LM, type Service } from "./Tag.ts"
+import type { Service } from "./Tag.ts"
 
 /**
  * 500 ms doubling up to 30 s, each wait drawn from the whole range below it ("full jitter", Brooker,
@@ -44,14 +44,17 @@ export const retry = (options?: { readonly schedule?: Schedule.Schedule<unknown,
   const schedule = options?.schedule ?? defaultSchedule
   return (lm) =>
     Effect.succeed(wrap(lm, (request) =>
-      Effect.withFiber((fiber) => {
-        const open = fiber.getRef(Attempts.Current)
-        if (open !== undefined) return attempt(lm, schedule, request, open)
+      request.attempts === undefined
         // Used without a predictor: the request is a logical call of its own.
-        return Attempts.within(request.settings, (attempts) => attempt(lm, schedule, request, attempts)).pipe(
-          Effect.provideService(LM, lm)
+        ? Effect.withFiber((fiber) =>
+          Attempts.within(
+            fiber,
+            lm,
+            request.settings,
+            (attempts) => attempt(lm, schedule, { ...request, attempts }, attempts)
+          )
         )
-      })))
+        : attempt(lm, schedule, request, request.attempts)))
 }
 
 // The first request runs as it is; the schedule is only started when it failed.
