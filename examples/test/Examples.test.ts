@@ -1,0 +1,37 @@
+/**
+ * Every example runs, as a reader would run it.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+const run = (file: string) =>
+  promisify(execFile)(process.execPath, ["--conditions=@effect-dspy/source", `examples/src/${file}`], {
+    cwd: root,
+    timeout: 20_000
+  })
+
+describe("examples", () => {
+  it("script.ts", async () => {
+    const { stderr, stdout } = await run("script.ts")
+    assert.match(stdout, /parcel/)
+    assert.match(stdout, /wants a refund/)
+    assert.strictEqual(stderr, "")
+  })
+
+  it("composition.ts: twelve documents, a retry each, four documents and so twelve calls at once", async () => {
+    const { stderr, stdout } = await run("composition.ts")
+    assert.match(stdout, /12 documents, 0 failed, 60 requests, 12 at once/)
+    assert.match(stdout, /category: 'unknown'/)
+    assert.strictEqual(stderr, "")
+  })
+
+  it("app.ts", async () => {
+    const { stderr, stdout } = await run("app.ts")
+    assert.strictEqual(stdout, "published as number 1, with 2 model calls\n")
+    assert.strictEqual(stderr, "")
+  })
+})
