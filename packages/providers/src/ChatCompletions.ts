@@ -105,8 +105,8 @@ export const decode = (dialect: Dialect, text: string): Result.Result<Completion
     content: typeof reasoning === "string" && reasoning !== ""
       ? [{ type: "reasoning", text: reasoning }, { type: "text", text: answer }]
       : [{ type: "text", text: answer }],
-    finishReason: finishReasons[choice.finish_reason ?? "stop"] ?? "other",
-    usage: toUsage(usage ?? {}),
+    finishReason: finishReasons.get(choice.finish_reason ?? "stop") ?? "other",
+    usage: toUsage(usage),
     provider,
     model: body.success.model ?? model
   })
@@ -115,11 +115,9 @@ export const decode = (dialect: Dialect, text: string): Result.Result<Completion
 // Names must match ^[A-Za-z0-9_-]{1,64}$.
 const formatName = (name: string): string => name.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64)
 
-const finishReasons: { readonly [reason: string]: FinishReason } = { stop: "stop", length: "length" }
+const finishReasons = new Map<string, FinishReason>([["stop", "stop"], ["length", "length"]])
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
-
-const Tokens = optional(Schema.Finite)
 
 const Body = Schema.Struct({
   model: optional(Schema.String),
@@ -136,35 +134,32 @@ const Body = Schema.Struct({
       reasoning_content: optional(Schema.Unknown)
     })
   }))),
-  usage: optional(Schema.Struct({
-    prompt_tokens: Tokens,
-    completion_tokens: Tokens,
-    cost: Tokens,
-    prompt_cache_hit_tokens: Tokens,
-    prompt_tokens_details: optional(Schema.Struct({ cached_tokens: Tokens, cache_write_tokens: Tokens })),
-    completion_tokens_details: optional(Schema.Struct({ reasoning_tokens: Tokens }))
-  }))
+  usage: optional(Schema.Unknown)
 })
 
 const decodeBody = Schema.decodeUnknownResult(Body)
-
-type BodyUsage = NonNullable<(typeof Body.Type)["usage"]>
 
 type Content = NonNullable<(typeof Body.Type)["choices"]>[number]["message"]["content"]
 
 const contentText = (content: Content): string =>
   typeof content === "string" ? content : content?.map((part) => part.text ?? "").join("") ?? ""
 
-// Prompt tokens include cached ones, completion tokens include reasoning: as `Usage` wants them.
-const toUsage = (usage: BodyUsage): Usage => {
-  const known: { [K in keyof Usage]?: Usage[K] | null | undefined } = {
-    inputTokens: usage.prompt_tokens,
-    cachedTokens: usage.prompt_tokens_details?.cached_tokens ?? usage.prompt_cache_hit_tokens,
-    cacheWriteTokens: usage.prompt_tokens_details?.cache_write_tokens,
-    outputTokens: usage.completion_tokens,
-    reasoningTokens: usage.completion_tokens_details?.reasoning_tokens,
-    costUsd: usage.cost
+// Prompt tokens include cached ones, completion tokens include reasoning: as `Usage` wants them. A figure
+// in a form of its own (a price as text or in parts) is left out; it must not cost the answer.
+const toUsage = (usage: unknown): Usage => {
+  const figures = record(usage)
+  const prompt = record(figures.prompt_tokens_details)
+  const completion = record(figures.completion_tokens_details)
+  const known: { readonly [K in keyof Usage]?: unknown } = {
+    inputTokens: figures.prompt_tokens,
+    cachedTokens: prompt.cached_tokens ?? figures.prompt_cache_hit_tokens,
+    cacheWriteTokens: prompt.cache_write_tokens,
+    outputTokens: figures.completion_tokens,
+    reasoningTokens: completion.reasoning_tokens,
+    costUsd: figures.cost
   }
-  const given = Object.entries(known).filter(([, figure]) => figure !== undefined && figure !== null)
-  return { calls: 1, ...Object.fromEntries(given) }
+  return { calls: 1, ...Object.fromEntries(Object.entries(known).filter(([, figure]) => Number.isFinite(figure))) }
 }
+
+const record = (value: unknown): { readonly [key: string]: unknown } =>
+  typeof value === "object" && value !== null ? value as { readonly [key: string]: unknown } : {}

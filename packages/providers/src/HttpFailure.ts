@@ -42,9 +42,16 @@ export const toError = (provider: string, model: string, failure: Failure, nowMs
  * @category conversions
  */
 export const fromBody = (provider: string, model: string, body: unknown): LMError.LMError => {
-  const code = numeric(words(body).code)
-  const status = code !== undefined && code >= 400 && code < 600 ? code : 400
+  const status = statusOf(words(body).code)
   return LMError.make(provider, model, classify({ status, headers: {}, body: JSON.stringify(body) }, body, undefined))
+}
+
+// The status an error would have come with, had its answer not begun with 200.
+const statusOf = (code: string): number => {
+  const number = /\b[45]\d\d\b/.exec(code)
+  if (number !== null) return Number(number[0])
+  if (quota.test(code)) return 402
+  return /rate_limit/i.test(code) ? 429 : /overloaded/i.test(code) ? 503 : /server_error/i.test(code) ? 500 : 400
 }
 
 // The vendors' SDKs obey this header before anything else.
@@ -100,11 +107,6 @@ const words = (body: unknown): { readonly code: string; readonly text: string } 
   )
   const text = [inner.message, outer.error, outer.message, outer.detail].filter((word) => typeof word === "string")
   return { code: code.join(" "), text: text.join(" ") }
-}
-
-const numeric = (code: string): number | undefined => {
-  const found = /\b[45]\d\d\b/.exec(code)
-  return found === null ? undefined : Number(found[0])
 }
 
 const record = (value: unknown): { readonly [key: string]: unknown } =>

@@ -72,13 +72,13 @@ export const make = (client: HttpClient.HttpClient, provider: string, model: str
 const everywhere = () => true
 
 const read = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<string, "tooLarge" | "cut"> => {
-  const length = response.headers["content-length"]
+  const { "content-encoding": encoding, "content-length": length } = response.headers
   // A plain body says how long it is and is read at once; others are counted on the way.
-  if (length !== undefined && response.headers["content-encoding"] === undefined) {
-    return Number(length) > maxBytes ? Effect.fail("tooLarge") : Effect.mapError(response.text, () => "cut")
-  }
+  const declared = length === undefined || encoding !== undefined ? undefined : Number(length)
+  if (declared !== undefined && declared <= maxBytes) return Effect.mapError(response.text, () => "cut")
   return Effect.suspend(() => {
-    let bytes = 0
+    // One that says it is too long is opened all the same: only a stream that ends closes its connection.
+    let bytes = declared ?? 0
     let text = ""
     return response.stream.pipe(
       Stream.mapError(() => "cut" as const),

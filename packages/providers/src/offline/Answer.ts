@@ -29,11 +29,24 @@ export interface Question {
 const maxDepth = 6
 
 /**
- * Values for a schema, best first.
+ * Values for a schema, best first, each worked out when it is asked for: the first one is nearly always
+ * taken.
  *
  * @category constructors
  */
-export const candidates = (schema: JsonSchema, question: Question, depth = 0): ReadonlyArray<unknown> => {
+export function* candidates(schema: JsonSchema, question: Question, depth = 0): Generator<unknown, void> {
+  yield* kind(schema, question, depth)
+}
+
+/**
+ * The best value for a schema, `undefined` when there is none.
+ *
+ * @category constructors
+ */
+export const best = (schema: JsonSchema, question: Question, depth = 0): unknown =>
+  candidates(schema, question, depth).next().value
+
+const kind = (schema: JsonSchema, question: Question, depth: number): Iterable<unknown> => {
   if (typeof schema.$ref === "string") return candidates(resolve(schema.$ref, question.root), question, depth + 1)
   if (schema.const !== undefined) return [schema.const]
   if (Array.isArray(schema.enum)) return literals(schema.enum, question)
@@ -70,34 +83,39 @@ const list = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? 
 
 /** The closest label first: to the text, and to its most frequent words. */
 const literals = (labels: ReadonlyArray<unknown>, { reading, variation }: Question): ReadonlyArray<unknown> => {
-  const ranked = Similarity.rank(Similarity.vector(reading.text), labels, String)
+  const ranked = Similarity.rank(Similarity.ofCounts(reading.counts), labels, String)
   const start = variation % ranked.length
   return [...ranked.slice(start), ...ranked.slice(0, start)]
 }
 
-const members = (union: ReadonlyArray<unknown>, question: Question, depth: number): ReadonlyArray<unknown> => {
+function* members(union: ReadonlyArray<unknown>, question: Question, depth: number): Generator<unknown> {
   const schemas = union.map(child)
-  const found = schemas.flatMap((schema) => schema.type === "null" ? [] : candidates(schema, question, depth + 1))
-  const empty = schemas.some((schema) => schema.type === "null") ? [null] : []
-  return depth >= maxDepth ? [...empty, ...found] : [...found, ...empty]
+  const nullable = schemas.some((schema) => schema.type === "null")
+  if (nullable && depth >= maxDepth) yield null
+  for (const schema of schemas) if (schema.type !== "null") yield* candidates(schema, question, depth + 1)
+  if (nullable) yield null
 }
 
-const strings = (schema: JsonSchema, question: Question): ReadonlyArray<string> => {
-  const { description, name, reading, variation } = question
+function* strings(schema: JsonSchema, question: Question): Generator<string> {
   const least = typeof schema.minLength === "number" ? schema.minLength : 0
   const most = typeof schema.maxLength === "number" ? schema.maxLength : Infinity
-  const prose = (count: number) => Rank.sentences(reading, count, variation).join(" ")
-  const title = Rank.title(reading, variation)
-  const keywords = Rank.keywords(reading, 12)
-  const tokens = reading.text.match(/\S{1,200}/g)?.slice(0, 2000) ?? []
-  const first = /\b(title|headline|heading|subject|name)\b/i.test(name)
-    ? [title]
-    : /\b(keyword|tag|topic|term|label|word)s?\b/i.test(name)
-    ? keywords.slice(variation % Math.max(1, keywords.length))
-    : [prose(count(description))]
-  return [...first, prose(1), title, ...keywords, prose(3), prose(8), reading.text.trim(), ...tokens]
-    .map((text) => cut(text, most))
-    .filter((text) => text.length >= least && (text !== "" || least === 0))
+  for (const found of texts(question)) {
+    const text = cut(found, most)
+    if (text.length >= least && (text !== "" || least === 0)) yield text
+  }
+}
+
+/** What the field's name asks for, then whatever else the text has to offer, down to its single words. */
+function* texts({ description, name, reading, variation }: Question): Generator<string> {
+  if (/\b(title|headline|heading|subject|name)\b/i.test(name)) yield Rank.title(reading, variation)
+  else if (/\b(keyword|tag|topic|term|label|word)s?\b/i.test(name)) {
+    yield* Rank.keywords(reading, 5).slice(variation)
+  } else yield Rank.sentences(reading, count(description), variation).join(" ")
+  for (const sentences of [1, 3, 8]) yield Rank.sentences(reading, sentences).join(" ")
+  yield Rank.title(reading)
+  yield* Rank.keywords(reading, 12)
+  yield reading.text.trim()
+  yield* reading.text.match(/\S{1,200}/g)?.slice(0, 2000) ?? []
 }
 
 /** `two or three sentences` asks for three; who names no number gets two. */
@@ -131,7 +149,7 @@ const mentions = ({ description, name, reading }: Question): boolean =>
 const arrays = (schema: JsonSchema, question: Question, depth: number): ReadonlyArray<unknown> => {
   const { reading, variation } = question
   const prefix = list(schema.prefixItems).map(child)
-  if (prefix.length > 0) return [prefix.map((item) => candidates(item, question, depth + 1)[0])]
+  if (prefix.length > 0) return [prefix.map((item) => best(item, question, depth + 1))]
   const least = typeof schema.minItems === "number" ? schema.minItems : 0
   const most = typeof schema.maxItems === "number" ? schema.maxItems : Infinity
   if (depth >= maxDepth && least === 0) return [[]]
@@ -140,16 +158,17 @@ const arrays = (schema: JsonSchema, question: Question, depth: number): Readonly
   const plain = item.type === "string" && item.enum === undefined &&
     !/sentence|step|point|fact|reason/i.test(question.name)
   const items = plain
-    ? [...Rank.keywords(reading, wanted + variation).slice(variation), ...candidates(item, question, depth + 1)]
-    : item.enum !== undefined
-    ? candidates(item, question, depth + 1).slice(0, Math.max(least, 1))
+    ? [...Rank.keywords(reading, wanted + variation).slice(variation), best(item, question, depth + 1)]
+    : Array.isArray(item.enum)
+    ? literals(item.enum, question).slice(0, Math.max(least, 1))
     // Each item is an answer of its own, for one of the best sentences.
-    : Rank.sentences(reading, Math.min(wanted, 3), variation).flatMap((sentence) =>
-      candidates(item, { ...question, reading: Rank.read(sentence) }, depth + 1).slice(0, 1)
+    : Rank.sentences(reading, Math.min(wanted, 3), variation).map((sentence) =>
+      best(item, { ...question, reading: Rank.read(sentence) }, depth + 1)
     )
-  const unique = [...new Set(items)].slice(0, wanted)
+  const unique = [...new Set(items.filter((value) => value !== undefined))].slice(0, wanted)
   // A short text may not have as many different things as are asked for.
-  while (unique.length < least && unique.length > 0) unique.push(unique[unique.length - 1])
+  const last = unique.at(-1)
+  while (last !== undefined && unique.length < least) unique.push(last)
   return [unique, unique.slice(0, Math.max(least, 1)), []].filter((values) => values.length >= least)
 }
 
@@ -158,15 +177,15 @@ const objects = (schema: JsonSchema, question: Question, depth: number): Readonl
   if (properties.length === 0 && typeof schema.additionalProperties === "object") {
     const value = child(schema.additionalProperties)
     const keys = depth >= maxDepth ? [] : Rank.keywords(question.reading, 3)
-    return [Object.fromEntries(keys.map((key) => [key, candidates(value, question, depth + 1)[0]])), {}]
+    return [Object.fromEntries(keys.map((key) => [key, best(value, question, depth + 1)])), {}]
   }
   const required = list(schema.required)
   const filled = properties.flatMap(([name, property]) => {
     if (depth >= maxDepth && !required.includes(name)) return []
     const described = child(property)
     const description = typeof described.description === "string" ? described.description : ""
-    const [best] = candidates(described, { ...question, name: spaced(name), description }, depth + 1)
-    return best === undefined ? [] : [[name, best] as const]
+    const value = best(described, { ...question, name: spaced(name), description }, depth + 1)
+    return value === undefined ? [] : [[name, value] as const]
   })
   return [Object.fromEntries(filled)]
 }

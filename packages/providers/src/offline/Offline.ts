@@ -79,7 +79,7 @@ const answer = (request: LM.Request): Effect.Effect<Completion, LMError.LMError>
   const reading = Rank.read(text)
   if (request.output._tag === "Text") return reply(request, Rank.sentences(reading, 2, variation).join(" ") || text)
   const { schema } = request.output
-  const [best] = Answer.candidates(schema, { reading, name: "", description: "", variation, root: schema })
+  const best = Answer.best(schema, { reading, name: "", description: "", variation, root: schema })
   return best === undefined ? unsupported("this output") : reply(request, JSON.stringify(best))
 }
 
@@ -109,8 +109,10 @@ const fromCall = (request: LM.Request, call: LM.Call, variation: number) => {
 /** The first candidate the field's own schema accepts; a demonstrated label goes before all others. */
 const fill = (field: Field, demonstrated: unknown, question: Answer.Question): Result.Result<unknown, void> => {
   const taught = demonstrated === undefined || field.isText || typeof demonstrated === "object" ? [] : [demonstrated]
-  for (const candidate of [...taught, ...Answer.candidates(field.jsonSchema, question)]) {
-    if (Result.isSuccess(field.decode(candidate))) return Result.succeed(candidate)
+  const accepted = (candidate: unknown) => Result.isSuccess(field.decode(candidate))
+  for (const candidate of taught) if (accepted(candidate)) return Result.succeed(candidate)
+  for (const candidate of Answer.candidates(field.jsonSchema, question)) {
+    if (accepted(candidate)) return Result.succeed(candidate)
   }
   return Result.fail(undefined)
 }
@@ -125,7 +127,19 @@ const readInput = (input: Encoded): Rank.Reading => {
 const nearestDemo = (reading: Rank.Reading, { demos }: LM.Call): Encoded | undefined =>
   demos.length === 0
     ? undefined
-    : Similarity.rank(Similarity.vector(reading.text), demos, (demo) => readInput(demo.input).text)[0]?.output
+    : Similarity.nearest(Similarity.ofCounts(reading.counts), demoVectors(demos))?.output
+
+type Demos = LM.Call["demos"]
+
+// A predictor shows the same demonstrations in every call.
+const known = new WeakMap<Demos, ReadonlyArray<Similarity.Known<Encoded>>>()
+
+const demoVectors = (demos: Demos) => {
+  const vectors = known.get(demos) ??
+    demos.map(({ input, output }) => ({ output, vector: Similarity.ofCounts(readInput(input).counts) }))
+  known.set(demos, vectors)
+  return vectors
+}
 
 const unsupported = (field: string) =>
   Effect.fail(LMError.make(provider, model, new Reason.Unsupported({ feature: "an answer by text analysis", field })))

@@ -5,7 +5,7 @@
  * Abstracts", 1958) with a bonus for standing early; keywords are frequent words and pairs of words that
  * stand together. Everything is taken from the text, nothing is written.
  */
-import { cut, isTerm, type Prose, prose, termCounts, words } from "./Words.ts"
+import { cut, isTerm, type Prose, prose, words, wordsByLine } from "./Words.ts"
 
 /**
  * A text read once, for all questions about it.
@@ -14,6 +14,9 @@ import { cut, isTerm, type Prose, prose, termCounts, words } from "./Words.ts"
  */
 export interface Reading extends Prose {
   readonly text: string
+  /** The words of each sentence, in lower case. */
+  readonly words: ReadonlyArray<ReadonlyArray<string>>
+  /** How often each content word occurs. */
   readonly counts: ReadonlyMap<string, number>
   /** Indices of `sentences`, the most important first. */
   readonly order: ReadonlyArray<number>
@@ -26,20 +29,31 @@ export interface Reading extends Prose {
  */
 export const read = (text: string, focus = ""): Reading => {
   const { headings, sentences } = prose(text)
-  const counts = termCounts(sentences.length === 0 ? text : sentences.join(" "))
-  const wanted = new Set(words(focus).filter(isTerm))
-  const score = (sentence: string, index: number): number => {
-    const terms = words(sentence).filter(isTerm)
-    if (terms.length === 0) return 0
-    const weight = terms.reduce((sum, term) => sum + (counts.get(term) ?? 0) * (wanted.has(term) ? 2 : 1), 0)
+  // What is not prose (a list of names, a line of code) is taken as it stands.
+  const lines = sentences.length === 0 ? [...headings, cut(text, 2000).replace(/\n/g, " ")] : sentences
+  const byLine = wordsByLine(lines)
+  const counts = new Map<string, number>()
+  for (const line of byLine) {
+    for (const word of line) if (isTerm(word)) counts.set(word, (counts.get(word) ?? 0) + 1)
+  }
+  const wanted = new Set(focus === "" ? [] : words(focus))
+  const score = (index: number): number => {
+    let terms = 0
+    let weight = 0
+    for (const word of byLine[index] ?? []) {
+      const count = counts.get(word)
+      if (count === undefined) continue
+      terms++
+      weight += count * (wanted.has(word) ? 2 : 1)
+    }
     // Dividing by the root keeps long sentences from winning by length, and fragments from winning at all.
-    return weight / Math.sqrt(terms.length + 4) * (1 + 1 / (2 + index))
+    return weight / Math.sqrt(terms + 4) * (1 + 1 / (2 + index))
   }
   const order = sentences
-    .map((sentence, index) => ({ index, score: score(sentence, index) }))
+    .map((_, index) => ({ index, score: score(index) }))
     .toSorted((a, b) => b.score - a.score || a.index - b.index)
     .map(({ index }) => index)
-  return { headings, sentences, text, counts, order }
+  return { headings, sentences, text, words: byLine, counts, order }
 }
 
 /**
@@ -61,19 +75,18 @@ export const sentences = (reading: Reading, count: number, skip = 0): ReadonlyAr
  * @category getters
  */
 export const keywords = (reading: Reading, count: number): ReadonlyArray<string> => {
-  const scores = new Map(reading.counts)
-  for (const sentence of reading.sentences) {
-    let before: string | undefined
-    for (const word of words(sentence)) {
-      const term = isTerm(word) ? word : undefined
+  const { counts, sentences } = reading
+  const scores = new Map(counts)
+  reading.words.forEach((line, index) => {
+    const sentence = sentences[index]?.toLowerCase() ?? ""
+    line.forEach((word, at) => {
+      const before = line[at - 1]
+      if (before === undefined || !counts.has(before) || !counts.has(word)) return
+      const pair = `${before} ${word}`
       // A pair stands for its words together, when the text has it as it is: no dash or comma between.
-      if (before !== undefined && term !== undefined && sentence.toLowerCase().includes(`${before} ${term}`)) {
-        const pair = `${before} ${term}`
-        scores.set(pair, (scores.get(pair) ?? 0) + 1.5)
-      }
-      before = term
-    }
-  }
+      if (sentence.includes(pair)) scores.set(pair, (scores.get(pair) ?? 0) + 1.5)
+    })
+  })
   for (const pair of scores.keys()) if (pair.includes(" ") && (scores.get(pair) ?? 0) < 3) scores.delete(pair)
   const chosen: Array<string> = []
   for (const [keyword] of [...scores].toSorted(([, a], [, b]) => b - a)) {
@@ -102,8 +115,8 @@ export const title = (reading: Reading, skip = 0): string => {
  * @category getters
  */
 export const quality = (reading: Reading): number => {
-  const lengths = reading.sentences.map((sentence) => words(sentence).length)
-  if (lengths.length === 0) return 0.1
+  const lengths = reading.words.map((line) => line.length)
+  if (reading.sentences.length === 0) return 0.1
   const good = lengths.filter((length) => length >= 8 && length <= 25).length / lengths.length
   const total = [...reading.counts.values()].reduce((sum, count) => sum + count, 0)
   // In long texts words repeat anyway: variety is judged against the root of the length (Guiraud, 1954).

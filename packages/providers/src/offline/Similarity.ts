@@ -5,7 +5,7 @@
  * drown the others. Pieces of three letters back the words up: `technology` and `technologies` share
  * most of them (the idea is Cavnar and Trenkle's, "N-Gram-Based Text Categorization", 1994).
  */
-import { termCounts } from "./Words.ts"
+import { isTerm, words } from "./Words.ts"
 
 /** A text as weights by feature. */
 export type Vector = ReadonlyMap<string, number>
@@ -14,12 +14,25 @@ export type Vector = ReadonlyMap<string, number>
 const pieceWeight = 0.3
 
 /**
+ * The vector of a short text.
+ *
  * @category constructors
  */
-export const vector = (text: string): Vector => {
+export const ofText = (text: string): Vector => {
+  const counts = new Map<string, number>()
+  for (const word of words(text)) if (isTerm(word)) counts.set(word, (counts.get(word) ?? 0) + 1)
+  return ofCounts(counts)
+}
+
+/**
+ * The vector of a text whose words have been counted.
+ *
+ * @category constructors
+ */
+export const ofCounts = (counts: ReadonlyMap<string, number>): Vector => {
   const weights = new Map<string, number>()
   const add = (feature: string, weight: number) => weights.set(feature, (weights.get(feature) ?? 0) + weight)
-  for (const [term, count] of termCounts(text)) {
+  for (const [term, count] of counts) {
     add(term, Math.sqrt(count))
     const padded = ` ${term} `
     for (let at = 0; at + 3 <= padded.length; at++) add(`#${padded.slice(at, at + 3)}`, Math.sqrt(count) * pieceWeight)
@@ -50,9 +63,33 @@ export const rank = <A>(
   text: (candidate: A) => string
 ): ReadonlyArray<A> =>
   candidates
-    .map((candidate) => ({ candidate, score: cosine(query, vector(text(candidate))) }))
+    .map((candidate) => ({ candidate, score: cosine(query, ofText(text(candidate))) }))
     .toSorted((a, b) => b.score - a.score)
     .map(({ candidate }) => candidate)
+
+/** Something known of a text. */
+export interface Known<out A> {
+  readonly vector: Vector
+  readonly output: A
+}
+
+/**
+ * The known text most like the query; the first of equals.
+ *
+ * @category getters
+ */
+export const nearest = <A>(query: Vector, known: ReadonlyArray<Known<A>>): Known<A> | undefined => {
+  let best: Known<A> | undefined
+  let bestScore = -1
+  for (const candidate of known) {
+    const score = cosine(query, candidate.vector)
+    if (score > bestScore) {
+      best = candidate
+      bestScore = score
+    }
+  }
+  return best
+}
 
 const norm = (vector: Vector): number => {
   let sum = 0

@@ -57,7 +57,7 @@ export const prose = (text: string): Prose => {
     }
   }
   close()
-  return { headings, sentences: paragraphs.flatMap(sentences) }
+  return { headings, sentences: sentences(paragraphs.join("\n")) }
 }
 
 /**
@@ -81,16 +81,19 @@ export const words = (text: string): ReadonlyArray<string> => {
 export const isTerm = (word: string): boolean => word.length > 1 && !stopWords.has(word) && /\p{L}/u.test(word)
 
 /**
- * How often each content word occurs.
+ * The words of each line, in one pass: every pass holds memory outside the heap until it is collected.
  *
  * @category parsing
  */
-export const termCounts = (text: string): Map<string, number> => {
-  const counts = new Map<string, number>()
-  for (const word of words(text.slice(0, enough))) {
-    if (isTerm(word)) counts.set(word, (counts.get(word) ?? 0) + 1)
+export const wordsByLine = (lines: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
+  const found: Array<Array<string>> = lines.map(() => [])
+  let line = 0
+  let end = lines[0]?.length ?? 0
+  for (const { index, isWordLike, segment } of wordSegmenter.segment(lines.join("\n"))) {
+    while (index > end) end += 1 + (lines[++line]?.length ?? 0)
+    if (isWordLike === true) found[line]?.push(segment.toLowerCase())
   }
-  return counts
+  return found
 }
 
 /**
@@ -106,9 +109,10 @@ export const cut = (text: string, length: number): string => {
   return text.slice(0, end).replace(/[\uD800-\uDBFF]$/, "").replace(/[\s,;:.–-]+$/, "")
 }
 
-const sentences = (paragraph: string): ReadonlyArray<string> => {
+// A line break ends a sentence (UAX 29, rule SB4), so one pass does for all paragraphs.
+const sentences = (paragraphs: string): ReadonlyArray<string> => {
   const found: Array<string> = []
-  for (const { segment } of sentenceSegmenter.segment(paragraph)) {
+  for (const { segment } of sentenceSegmenter.segment(paragraphs)) {
     const sentence = segment.trim()
     if (/\p{L}/u.test(sentence)) found.push(sentence)
   }
