@@ -28,6 +28,7 @@ const stages = [
   ["format", [[bin("dprint"), "check"]]],
   ["unused code", [[bin("knip")]]],
   ["build", [[bin("tsc"), "-b", "packages/core", "packages/providers", "packages/pipelines"]]],
+  ["packages", ["core", "providers", "pipelines"].map((name) => [bin("publint"), `packages/${name}`, "--strict"])],
   ["doc examples compile", [[process.execPath, "scripts/doctest.mjs"], [bin("tsc"), "-p", ".doctest", "--noEmit"]]]
 ]
 

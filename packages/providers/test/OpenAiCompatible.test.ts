@@ -2,7 +2,7 @@ import { LM, Predict, Signature, Usage } from "@effect-dspy/core"
 import { OpenAi, OpenAiCompatible } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Redacted, Schedule, Schema, Tracer } from "effect"
-import { answer, ask, options, reply, type Server, serve } from "./server.ts"
+import { answer, ask, options, reply, serve, type Server } from "./server.ts"
 
 const immediately = Schedule.spaced("1 millis")
 
@@ -41,8 +41,9 @@ const strictAnswer = {
   }
 }
 
-const contents = (json: { readonly [key: string]: unknown }) =>
-  (json.messages as ReadonlyArray<{ readonly role: string; readonly content: string }>)
+const contents = (
+  json: { readonly [key: string]: unknown }
+) => (json.messages as ReadonlyArray<{ readonly role: string; readonly content: string }>)
 
 describe("the request", () => {
   it.live("holds the model, the messages and the schema, and nothing else", () =>
@@ -200,7 +201,10 @@ describe("headers", () => {
   it.live("a key that can't be had fails the call as it says, and nothing is sent", () =>
     Effect.gen(function*() {
       const server = yield* serve([good])
-      const denied = yield* Effect.provide(Effect.flip(LM.generate({ messages: [] })), layer(yield* serve([{ status: 401 }])))
+      const denied = yield* Effect.provide(
+        Effect.flip(LM.generate({ messages: [] })),
+        layer(yield* serve([{ status: 401 }]))
+      )
       assert.strictEqual(denied.reason._tag, "Authentication")
       const error = yield* Effect.flip(Effect.provide(ask, layer(server, { apiKey: Effect.fail(denied) })))
       assert.strictEqual(error, denied)
@@ -259,7 +263,9 @@ describe("configuration", () => {
 describe("a logical call over the wire", () => {
   it.live("gives the output and what it cost", () =>
     Effect.gen(function*() {
-      const server = yield* serve([reply("{\"answer\":\"Paris\"}", { usage: { prompt_tokens: 20, completion_tokens: 5 } })])
+      const server = yield* serve([
+        reply("{\"answer\":\"Paris\"}", { usage: { prompt_tokens: 20, completion_tokens: 5 } })
+      ])
       const [output, usage] = yield* question.pipe(Usage.track, Effect.provide(layer(server)))
       assert.deepStrictEqual(output, { answer: "Paris" })
       assert.deepStrictEqual(usage, { calls: 1, inputTokens: 20, outputTokens: 5 })

@@ -108,8 +108,8 @@ const handle = (server: Server, script: Script, request: Http.IncomingMessage, r
   })
 }
 
-const send = (server: Server, response: Http.ServerResponse, answer: Answer) => {
-  if (answer.cut === "before") return response.socket?.destroy()
+const send = (server: Server, response: Http.ServerResponse, answer: Answer): void => {
+  if (answer.cut === "before") return destroy(response)
   const bytes = bytesOf(answer.body ?? "")
   response.writeHead(answer.status ?? 200, {
     "content-type": typeof answer.body === "string" ? "text/plain" : "application/json",
@@ -117,12 +117,23 @@ const send = (server: Server, response: Http.ServerResponse, answer: Answer) => 
     ...answer.headers
   })
   if (answer.cut === undefined && answer.pause === undefined) {
-    return Readable.from(pieces(server, bytes)).on("error", () => response.destroy()).pipe(response)
+    Readable.from(pieces(server, bytes)).pipe(response)
+    return
   }
   const half = Math.floor(bytes.byteLength / 2)
-  response.write(bytes.subarray(0, half), () =>
-    after(response, answer.pause ?? 0, () =>
-      answer.cut === "inside" ? response.socket?.destroy() : response.end(bytes.subarray(half))))
+  response.write(
+    bytes.subarray(0, half),
+    () =>
+      after(
+        response,
+        answer.pause ?? 0,
+        () => answer.cut === "inside" ? destroy(response) : response.end(bytes.subarray(half))
+      )
+  )
+}
+
+const destroy = (response: Http.ServerResponse): void => {
+  response.socket?.destroy()
 }
 
 // Bit by bit, as the socket takes them: `bytes` tells how much a client took before it hung up.
@@ -139,7 +150,7 @@ const bytesOf = (body: string | Uint8Array | object): Uint8Array =>
     ? body
     : new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body))
 
-const after = (response: Http.ServerResponse, ms: number, run: () => void) => {
+const after = (response: Http.ServerResponse, ms: number, run: () => void): void => {
   if (ms === 0) return run()
   if (!Number.isFinite(ms)) return
   const timer = setTimeout(run, ms)
