@@ -51,15 +51,13 @@ export const totals = (run: Run): ReadonlyArray<string> => {
   const { outcomes, wallMs } = run
   const failed = outcomes.filter((outcome) => !outcome.ok).length
   const usage = outcomes.reduce((sum, outcome) => Usage.add(sum, outcome.usage), Usage.zero)
-  const perMinute = wallMs === 0 ? 0 : outcomes.length / (wallMs / 60_000)
   const left = run.total - outcomes.length
+  const counts = `${outcomes.length} ${outcomes.length === 1 ? "document" : "documents"}` +
+    `${failed === 0 ? "" : `, ${failed} failed`}${left === 0 ? "" : `, ${left} not finished`}`
+  if (usage.calls === 0 || wallMs === 0) return [counts]
+  const perMinute = Math.round((outcomes.length - failed) / (wallMs / 60_000))
   return [
-    `${outcomes.length} documents${failed === 0 ? "" : `, ${failed} failed`}${
-      left === 0 ? "" : `, ${left} not finished`
-    }` +
-    ` | ${usage.calls} LM calls | ${tokens(usage)} | ${seconds(wallMs)} | ${
-      Math.round(perMinute)
-    } documents per minute` +
+    `${counts} | ${usage.calls} LM calls | ${tokens(usage)} | ${seconds(wallMs)} | ${perMinute} documents per minute` +
     (run.simulated === undefined ? "" : ` | ${run.simulated}`),
     comparison(run)
   ]

@@ -84,7 +84,7 @@ const classify = (failure: Failure, body: unknown, retryAfter: Duration.Duration
 // Each phrase was seen in a recorded answer or stands in a vendor's error reference.
 const quota = /insufficient_quota|billing|credit_balance/i
 const tooLong =
-  /context_length_exceeded|max(imum)? context length|context window|prompt (is )?too long|input is too long|exceeds the maximum number of tokens/i
+  /context_length_exceeded|input_too_large|max(imum)? (context|prompt) length|context (window|size)|prompt (is )?too long|input is too long|exceeds the maximum number of tokens/i
 const wrongKey = /api_key_invalid|invalid_api_key|api key not valid|incorrect api key|invalid api key/i
 const filtered = /content_filter|content_policy_violation|responsible ?ai/i
 const noModel = /model_not_found|model_not_exist|model .* (does not exist|not found)|unknown model/i

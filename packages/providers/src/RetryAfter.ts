@@ -27,8 +27,8 @@ export const read = (headers: Headers, body: unknown, nowMs: number): Duration.D
   const header = headers["retry-after"]
   const seconds = number(header)
   if (seconds !== undefined) return Duration.seconds(seconds)
-  const date = header === undefined ? Number.NaN : Date.parse(header)
-  if (!Number.isNaN(date)) return Duration.millis(Math.max(0, date - nowMs))
+  const date = httpDate(header)
+  if (date !== undefined) return Duration.millis(Math.max(0, date - nowMs))
   return retryInfo(body)
 }
 
@@ -38,9 +38,17 @@ const number = (text: string | undefined): number | undefined => {
   return Number.isFinite(value) && value >= 0 ? value : undefined
 }
 
+// Only with a time of day, because `Date.parse` takes "-5" for a month. The oldest form names no zone.
+const httpDate = (text: string | undefined): number | undefined => {
+  if (text === undefined || !/\d\d:\d\d:\d\d/.test(text)) return undefined
+  const date = Date.parse(/[A-Z]$/.test(text) ? text : `${text} GMT`)
+  return Number.isNaN(date) ? undefined : date
+}
+
 // {"error":{"details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.4s"}]}}
 const retryInfo = (body: unknown): Duration.Duration | undefined => {
-  const details = property(property(body, "error"), "details")
+  // Google's own endpoint sends an object, its OpenAI-compatible one a list.
+  const details = property(property(Array.isArray(body) ? body[0] : body, "error"), "details")
   if (!Array.isArray(details)) return undefined
   for (const detail of details) {
     const delay = property(detail, "retryDelay")

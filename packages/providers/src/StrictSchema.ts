@@ -43,14 +43,40 @@ const constraints: { readonly [keyword: string]: string } = {
   pattern: "matches the pattern",
   format: "format",
   minItems: "at least this many items:",
-  maxItems: "at most this many items:"
+  maxItems: "at most this many items:",
+  uniqueItems: "all items different:",
+  minProperties: "at least this many properties:",
+  maxProperties: "at most this many properties:",
+  contentEncoding: "encoded as",
+  contentMediaType: "text of type",
+  contentSchema: "which matches the schema",
+  default: "default",
+  examples: "for example"
 }
 
+// What strict mode takes as it is; a schema with anything else is sent without it.
+const taken = new Set([
+  "type",
+  "title",
+  "description",
+  "enum",
+  "const",
+  "properties",
+  "required",
+  "additionalProperties",
+  "items",
+  "anyOf",
+  "$defs",
+  "$ref"
+])
+
 const isExpressible = (node: unknown): boolean => {
-  if (Array.isArray(node)) return node.every(isExpressible)
-  if (typeof node !== "object" || node === null) return true
+  if (typeof node !== "object" || node === null) return false
   const schema = record(node)
-  if (unsupported.some((keyword) => keyword in schema)) return false
+  const keywords = Object.keys(schema)
+  if (!keywords.every((keyword) => taken.has(keyword) || keyword in constraints)) return false
+  if ("$ref" in schema && keywords.length > 1) return false
+  if (schema.type === "array" && schema.items === undefined) return false
   if (schema.type === "object" || schema.properties !== undefined) {
     if (schema.additionalProperties !== false) return false
     const required = Array.isArray(schema.required) ? schema.required : []
@@ -62,8 +88,6 @@ const isExpressible = (node: unknown): boolean => {
   if (!["type", "anyOf", "enum", "const", "$ref"].some((keyword) => keyword in schema)) return false
   return children(schema).every(isExpressible)
 }
-
-const unsupported = ["prefixItems", "oneOf", "allOf", "not", "patternProperties", "propertyNames", "uniqueItems"]
 
 const takesNull = (schema: JsonSchema): boolean =>
   schema.type === "null" || (Array.isArray(schema.anyOf) && schema.anyOf.some((member) => takesNull(record(member))))
@@ -88,7 +112,7 @@ const rewrite = (node: unknown): unknown => {
         ? each(value)
         : rewritten(keyword, value)
     } else if (!(typeof value === "number" && Math.abs(value) === Number.MAX_SAFE_INTEGER)) {
-      said.push(`${phrase} ${value}`)
+      said.push(`${phrase} ${typeof value === "string" ? value : JSON.stringify(value)}`)
     }
   }
   if (schema.type === "object") kept.required = Object.keys(record(schema.properties))

@@ -6,6 +6,9 @@ import type * as HttpClient from "effect/http/HttpClient"
 import { clients } from "./clients.ts"
 import { type Answer, answer, options, reply, type Seen, serve, type Server, until } from "./server.ts"
 
+/** Long enough for requests to arrive on a busy machine. */
+const patience = "120 millis"
+
 const good = reply("{\"answer\":\"yes\"}")
 
 /** Where a call can hang when it is cancelled. */
@@ -56,7 +59,7 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
       Effect.gen(function*() {
         const questions = Array.from({ length: 10 }, (_, index) => `question ${index}`)
         const result = yield* check(
-          (request) => asksFor(request, "question 7") ? { status: 401, delay: 50 } : hang,
+          (request) => asksFor(request, "question 7") ? { status: 401, delay: 120 } : hang,
           { started: 10, closed: 9 },
           (server) =>
             Effect.forEach(questions, call, { concurrency: 10 }).pipe(
@@ -73,7 +76,7 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
           () => hang,
           { started: 3, closed: 3 },
           () => call("why?"),
-          (layer) => layer.pipe(LM.timeout("50 millis"), LM.retry({ schedule: Schedule.spaced("1 millis") }))
+          (layer) => layer.pipe(LM.timeout(patience), LM.retry({ schedule: Schedule.spaced("1 millis") }))
         )
         assert.deepInclude(tag(result), { _tag: "Timeout", kind: "attempt" })
       }))
@@ -83,7 +86,7 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
         const result = yield* check(
           () => hang,
           { started: 1, closed: 1 },
-          () => LM.withSettings({ timeout: "60 millis" })(call("why?")),
+          () => LM.withSettings({ timeout: patience })(call("why?")),
           LM.resilient()
         )
         assert.deepInclude(tag(result), { _tag: "Timeout", kind: "total" })
@@ -94,7 +97,7 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
         const result = yield* check(
           () => hang,
           { started: 2, closed: 2 },
-          () => Effect.timeoutOption(Effect.all([call("why?"), call("how?")], { concurrency: 2 }), "60 millis"),
+          () => Effect.timeoutOption(Effect.all([call("why?"), call("how?")], { concurrency: 2 }), patience),
           LM.resilient()
         )
         assert.strictEqual(result._tag, "Success")
@@ -103,7 +106,7 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
     it.live("the losers of a race", () =>
       Effect.gen(function*() {
         const result = yield* check(
-          (request) => asksFor(request, "fast?") ? { ...good, delay: 50 } : hang,
+          (request) => asksFor(request, "fast?") ? { ...good, delay: 120 } : hang,
           { started: 3, closed: 2 },
           () => Effect.raceAll([call("slow?"), call("fast?"), call("slower?")])
         )
@@ -129,7 +132,7 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
         yield* check(
           () => hang,
           { started: 2, closed: 2 },
-          () => Effect.timeoutOption(Effect.forEach([1, 2, 3, 4], () => call("why?"), { concurrency: 4 }), "60 millis"),
+          () => Effect.timeoutOption(Effect.forEach([1, 2, 3, 4], () => call("why?"), { concurrency: 4 }), patience),
           LM.resilient({ concurrency: 2 })
         )
       }))
@@ -139,7 +142,7 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
         const result = yield* check(
           (request) => asksFor(request, "fast?") ? good : hang,
           { started: 2, closed: 1 },
-          () => Effect.andThen(Effect.timeoutOption(call("slow?"), "40 millis"), call("fast?"))
+          () => Effect.andThen(Effect.timeoutOption(call("slow?"), patience), call("fast?"))
         )
         assert.strictEqual(result._tag, "Success")
       }))
