@@ -154,19 +154,18 @@ const ask = (
   )
   const lm = sender(fiber)
   const collector = fiber.getRef(Trace.Collector)
-  return Attempts.within(fiber, lm, settings, (attempts) => {
-    const reply = new Reply(rendered.format)
-    const request: Request = {
-      messages: [...rendered.prefix, rendered.format.input(input)],
-      output: rendered.format.output,
-      settings,
-      accept: (completion) => Result.isSuccess(reply.read(completion)),
-      call: { signature: self.signature, input, demos: rendered.demos },
-      attempts
-    }
-    const answer = round(self.signature, lm, attempts, reply, request, request, 1)
-    return collector === undefined ? answer : observed(self, fiber, collector, attempts, reply, input, answer)
-  })
+  const attempts = Attempts.open(fiber, lm, settings)
+  const reply = new Reply(rendered.format)
+  const request: Request = {
+    messages: [...rendered.prefix, rendered.format.input(input)],
+    output: rendered.format.output,
+    settings,
+    accept: (completion) => Result.isSuccess(reply.read(completion)),
+    call: { signature: self.signature, input, demos: rendered.demos },
+    attempts
+  }
+  const answer = Attempts.bounded(fiber, lm, attempts, round(self.signature, lm, attempts, reply, request, request, 1))
+  return collector === undefined ? answer : observed(self, fiber, collector, attempts, reply, input, answer)
 }
 
 /** One request and its reading; `base` is the request the conversation began with. */
@@ -184,7 +183,7 @@ const round = (
     if (Result.isSuccess(read)) return Effect.succeed(read.success)
     // Rounds are bounded too: an LM not built by LM.make, or one that replays, would never use up attempts.
     const next = rounds < attempts.max && Attempts.left(attempts)
-      ? reask(reply.format, base, completion, read.failure)
+      ? reask(reply.format, lm, base, request.settings, completion, read.failure)
       : undefined
     if (next !== undefined) return round(signature, lm, attempts, reply, base, next, rounds + 1)
     return Effect.fail(
@@ -200,25 +199,29 @@ const round = (
     )
   })
 
-// Only the last reply goes back, not all of them: the conversation must not grow with every round.
+// Only the last reply goes back, not all of them: the conversation must not grow with every round. The settings
+// are those of the last request: a token limit once raised stays raised, and is not raised to itself again.
 const reask = (
   format: Adapter.Format,
+  lm: LM.Service,
   base: Request,
+  settings: Settings.Settings,
   completion: Completion.Completion,
   reason: PredictError.OutputReason
 ): Request | undefined => {
   switch (reason._tag) {
     case "Truncated": {
-      const { maxTokens, retryMaxTokens } = base.settings
+      const { maxTokens, retryMaxTokens } = Settings.merge(lm.defaults, settings)
       if (retryMaxTokens === undefined || retryMaxTokens <= (maxTokens ?? 0)) return undefined
-      return { ...base, settings: { ...base.settings, maxTokens: retryMaxTokens, retryMaxTokens: 0 } }
+      return { ...base, settings: { ...settings, maxTokens: retryMaxTokens } }
     }
     case "Empty":
       // There is nothing to comment on, and endpoints refuse empty assistant turns.
-      return base
+      return { ...base, settings }
     default:
       return {
         ...base,
+        settings,
         messages: [...base.messages, Message.assistant(Completion.text(completion)), format.feedback(reason)]
       }
   }

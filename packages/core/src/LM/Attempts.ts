@@ -20,12 +20,13 @@ import * as Deadline from "./Deadline.ts"
 import type { Settings } from "./Settings.ts"
 
 /**
- * `deadline` is in milliseconds of the Clock. `used` and `tokens` grow while the call runs.
+ * `limit` is the total timeout, `deadline` its end in milliseconds of the Clock. `used` and `tokens` grow while the call runs.
  *
  * @category models
  */
 export interface Attempts {
   readonly max: number
+  readonly limit: Duration.Duration
   readonly deadline: number
   used: number
   tokens: Usage.Usage
@@ -60,32 +61,57 @@ export const spend = (attempts: Attempts, spent: Usage.Usage): void => {
   attempts.tokens = attempts.tokens === Usage.zero ? spent : Usage.add(attempts.tokens, spent)
 }
 
+/** Who is asked: for the layer's defaults and for errors. */
+type Asked = { readonly provider: string; readonly model: string; readonly defaults: Settings }
+
 /**
- * Opens a budget for one logical call of the given LM and runs the call under the total timeout.
+ * Opens a budget for one logical call of the given LM.
+ *
+ * @category constructors
+ */
+export const open = (fiber: Fiber.Fiber<unknown, unknown>, lm: Asked, settings: Settings): Attempts => {
+  const wish = settings.timeout ?? lm.defaults.timeout
+  const limit = wish === undefined ? defaultTimeout : Duration.fromInputUnsafe(wish)
+  return {
+    max: settings.attempts ?? lm.defaults.attempts ?? defaultAttempts,
+    limit,
+    deadline: fiber.getRef(Clock.Clock).currentTimeMillisUnsafe() + Duration.toMillis(limit),
+    used: 0,
+    tokens: Usage.zero
+  }
+}
+
+/**
+ * Runs a logical call under the total timeout of its budget.
+ *
+ * @category combinators
+ */
+export const bounded = <A, E, R>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  lm: Asked,
+  { limit }: Attempts,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | LMError.LMError, R> =>
+  Duration.isFinite(limit)
+    ? Deadline.within(
+      fiber,
+      self,
+      limit,
+      () => LMError.make(lm.provider, lm.model, new Timeout({ kind: "total", limit }))
+    )
+    : self
+
+/**
+ * Opens a budget and runs a logical call in it.
  *
  * @category combinators
  */
 export const within = <A, E, R>(
   fiber: Fiber.Fiber<unknown, unknown>,
-  lm: { readonly provider: string; readonly model: string; readonly defaults: Settings },
+  lm: Asked,
   settings: Settings,
   body: (attempts: Attempts) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | LMError.LMError, R> => {
-  const wish = settings.timeout ?? lm.defaults.timeout
-  const limit = wish === undefined ? defaultTimeout : Duration.fromInputUnsafe(wish)
-  const attempts: Attempts = {
-    max: settings.attempts ?? lm.defaults.attempts ?? defaultAttempts,
-    deadline: fiber.getRef(Clock.Clock).currentTimeMillisUnsafe() + Duration.toMillis(limit),
-    used: 0,
-    tokens: Usage.zero
-  }
-  const run = body(attempts)
-  return Duration.isFinite(limit)
-    ? Deadline.within(
-      fiber,
-      run,
-      limit,
-      () => LMError.make(lm.provider, lm.model, new Timeout({ kind: "total", limit }))
-    )
-    : run
+  const attempts = open(fiber, lm, settings)
+  return bounded(fiber, lm, attempts, body(attempts))
 }

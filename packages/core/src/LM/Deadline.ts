@@ -22,13 +22,15 @@ export const within = <A, E, E2, R>(
   self: Effect.Effect<A, E, R>,
   limit: Duration.Duration,
   onTimeout: () => E2
-): Effect.Effect<A, E | E2, R> => {
-  // The fiber holds what the effect needs: it is the one that runs it.
-  const fork = Effect.runForkWith(fiber.context as Context.Context<R>)
-  const work = fork(self)
-  const done = work.pollUnsafe()
-  if (done !== undefined) return done
-  return Effect.callback<A, E | E2>((resume) => {
+): Effect.Effect<A, E | E2, R> =>
+  // The fork belongs to the callback: begun earlier, it would run on when the caller is interrupted in between,
+  // and would not see the span around the call.
+  Effect.callback<A, E | E2>((resume) => {
+    // The fiber holds what the effect needs: it is the one that runs it.
+    const fork = Effect.runForkWith(fiber.context as Context.Context<R>)
+    const work = fork(self)
+    const done = work.pollUnsafe()
+    if (done !== undefined) return resume(done)
     const timer = fork(Effect.sleep(limit))
     work.addObserver((exit) => {
       timer.interruptUnsafe()
@@ -41,4 +43,3 @@ export const within = <A, E, E2, R>(
     })
     return Fiber.interruptAll([timer, work])
   })
-}

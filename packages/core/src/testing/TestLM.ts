@@ -139,12 +139,19 @@ export const make = (
     model,
     generate: (request) =>
       Effect.suspend(() => {
-        requests.push(request)
-        recorder.started++
-        recorder.inFlight++
-        recorder.maxInFlight = Math.max(recorder.maxInFlight, recorder.inFlight)
-        return Effect.onExit(Effect.suspend(() => answer(request)), (exit) =>
+        let begun = false
+        const answered = Effect.suspend(() => {
+          begun = true
+          requests.push(request)
+          recorder.started++
+          recorder.inFlight++
+          recorder.maxInFlight = Math.max(recorder.maxInFlight, recorder.inFlight)
+          return answer(request)
+        })
+        return Effect.onExit(answered, (exit) =>
           Effect.sync(() => {
+            // Interrupted before it began, it was never in flight.
+            if (!begun) return
             recorder.inFlight--
             if (Exit.isSuccess(exit)) recorder.finished++
             else if (Exit.hasInterrupts(exit)) recorder.interrupted++

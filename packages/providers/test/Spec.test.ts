@@ -1,0 +1,153 @@
+import { ChainOfThought, JsonAdapter, LM, Predict } from "@effect-dspy/core"
+import { OpenAiCompatible, StrictSchema } from "@effect-dspy/providers"
+import { assert, describe, it } from "@effect/vitest"
+import { type ErrorObject, Ajv2020 } from "ajv/dist/2020.js"
+import { Effect, type JsonSchema, Layer } from "effect"
+import { type Answer, options, reply, serve } from "./server.ts"
+import { folder, read } from "./shared.ts"
+import { signature } from "./signatures.ts"
+
+type Json = { readonly [key: string]: unknown }
+
+const isRecord = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The specification says `nullable` without a type, and `oneOf` where several fit. */
+const normalise = (node: unknown): unknown => {
+  if (Array.isArray(node)) return node.map(normalise)
+  if (!isRecord(node)) return node
+  return Object.fromEntries(
+    Object.entries(node)
+      .filter(([key]) => key !== "discriminator" && !(key === "nullable" && node.type === undefined))
+      .map(([key, value]) => [key === "oneOf" ? "anyOf" : key, normalise(value)])
+  )
+}
+
+const explain = (errors: ReadonlyArray<ErrorObject> | null | undefined) =>
+  (errors ?? []).slice(0, 5).map((error) => `${error.instancePath} ${error.message}`).join("; ")
+
+const specification = () => {
+  const { components } = normalise(JSON.parse(read("openapi/openai-chat-responses.slice.json"))) as {
+    readonly components: { readonly schemas: { readonly [name: string]: Json } }
+  }
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
+  const validate = ajv.compile({
+    $id: "openapi",
+    $ref: "#/components/schemas/CreateChatCompletionRequest",
+    components
+  })
+  /** All properties of a schema, those it takes from others too: the specification itself allows any key. */
+  const keys = (schema: Json | undefined): ReadonlyArray<string> => {
+    if (schema === undefined) return []
+    if (typeof schema.$ref === "string") return keys(components.schemas[schema.$ref.split("/").at(-1) ?? ""])
+    const members = Array.isArray(schema.allOf) ? schema.allOf as ReadonlyArray<Json> : []
+    return [...Object.keys(isRecord(schema.properties) ? schema.properties : {}), ...members.flatMap(keys)]
+  }
+  const known = new Set(keys(components.schemas.CreateChatCompletionRequest))
+  return (body: unknown): string => {
+    const unknown = isRecord(body) ? Object.keys(body).filter((key) => !known.has(key)) : []
+    return validate(body) && unknown.length === 0
+      ? ""
+      : `${explain(validate.errors)} ${unknown.map((key) => `unknown key ${key}`).join("; ")}`
+  }
+}
+
+const settings: ReadonlyArray<LM.Settings> = [
+  {},
+  { temperature: 0, seed: 1 },
+  { temperature: 1.3, topP: 0.5, maxTokens: 100 },
+  { stop: ["END"], reasoningEffort: "minimal" },
+  { stop: ["\n", "a", "b", "c"], reasoningEffort: "none", maxTokens: 1, rollout: 4 },
+  { reasoningEffort: "high", timeout: "1 minute", retryMaxTokens: 9 }
+]
+
+const dialects: ReadonlyArray<Partial<OpenAiCompatible.Options>> = [
+  {},
+  { maxTokensField: "max_completion_tokens" },
+  { structuredOutput: "json_object" },
+  { structuredOutput: "prompt" }
+]
+
+/** The bodies sent for one signature: the question, and the question again after an answer of no use. */
+const bodies = (seed: number) =>
+  Effect.gen(function*() {
+    const useless: Answer = reply("I'd rather not say.")
+    const server = yield* serve([useless, useless])
+    const made = signature(seed)
+    const predict = seed % 3 === 0 ? ChainOfThought.make(made) : Predict.make(made, { adapter: JsonAdapter.adapter })
+    yield* Effect.flip(predict({ topic: "The \"sea\" 🌊\n" })).pipe(
+      LM.withSettings({ ...settings[seed % settings.length], attempts: 2 }),
+      Effect.provide(Layer.orDie(OpenAiCompatible.layer(options(server, dialects[seed % dialects.length]))))
+    )
+    return server.requests.map((request) => request.json)
+  })
+
+describe.skipIf(folder === undefined)("OpenAI's specification", () => {
+  it.live("takes every request body", () =>
+    Effect.gen(function*() {
+      const problems = specification()
+      for (let seed = 0; seed < 36; seed++) {
+        const sent = yield* bodies(seed)
+        assert.strictEqual(sent.length, 2)
+        for (const body of sent) assert.strictEqual(problems(body), "", `seed ${seed}`)
+      }
+    }))
+
+  it.live("would not take others", () =>
+    Effect.gen(function*() {
+      const problems = specification()
+      const [body] = yield* bodies(1)
+      const format = { type: "json_schema", json_schema: { schema: {}, strict: true } }
+      const wrong: { readonly [what: string]: Json } = {
+        "a role nobody has": { messages: [{ role: "bot", content: "x" }] },
+        "no messages": { messages: [] },
+        "a temperature in words": { temperature: "hot" },
+        "too many stops": { stop: ["a", "b", "c", "d", "e"] },
+        "an effort nobody knows": { reasoning_effort: "heroic" },
+        "a schema without a name": { response_format: format },
+        "a key of our own": { maxTokens: 5 }
+      }
+      for (const [what, change] of Object.entries(wrong)) {
+        assert.notStrictEqual(problems({ ...body, ...change }), "", what)
+      }
+    }))
+})
+
+describe.skipIf(folder === undefined)("OpenAI's strict schemas", () => {
+  const profile = () => {
+    const validate = new Ajv2020({ strict: false }).compile(
+      JSON.parse(read("schema-profiles/schemas/openai_202602.json")) as Json
+    )
+    return (schema: unknown): string => validate(schema) ? "" : explain(validate.errors)
+  }
+
+  const accepted = () =>
+    (JSON.parse(read("schema-profiles/accepted-by-provider.json")) as ReadonlyArray<{
+      readonly kind: string
+      readonly source: string
+      readonly schema: JsonSchema.JsonSchema
+    }>).filter(({ kind }) => kind === "openai-strict")
+
+  it("are what ours are lowered to", () => {
+    const problems = profile()
+    let strict = 0
+    for (let seed = 0; seed < 400; seed++) {
+      const lowered = StrictSchema.lower(signature(seed).derived.jsonSchema)
+      if (!lowered.strict) continue
+      strict++
+      assert.strictEqual(problems(lowered.schema), "", `seed ${seed}: ${JSON.stringify(lowered.schema)}`)
+    }
+    assert.isAbove(strict, 150)
+  })
+
+  it("that were accepted before stay strict, and become simpler at most", () => {
+    const problems = profile()
+    const schemas = accepted()
+    assert.isAtLeast(schemas.length, 40)
+    for (const { schema, source } of schemas) {
+      const lowered = StrictSchema.lower(schema)
+      assert.isTrue(lowered.strict, source)
+      if (problems(schema) === "") assert.strictEqual(problems(lowered.schema), "", source)
+    }
+  })
+})
