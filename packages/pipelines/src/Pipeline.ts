@@ -15,6 +15,7 @@
 import * as Parameters from "@effect-dspy/core/Parameters"
 import type { Fields } from "@effect-dspy/core/Signature"
 import * as Step from "@effect-dspy/core/Step"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
@@ -85,6 +86,37 @@ export const make = <const I extends Fields, const S extends Wiring.Steps>(
     runners: runners(steps, plan),
     bound: options.concurrency
   })
+}
+
+/**
+ * The graph of a pipeline, its longest path and its drawing as a Mermaid flowchart. `durations` says how
+ * long steps take; without it every step counts as 1 ms, and the path is the one with the most steps.
+ *
+ * ```ts
+ * import { Step } from "@effect-dspy/core"
+ * import { Pipeline } from "@effect-dspy/pipelines"
+ * import { Effect, Schema } from "effect"
+ *
+ * const text = Schema.String
+ * const draft = Step.make("Draft", { input: { idea: text }, output: { draft: text }, run: () => Effect.succeed({ draft: "" }) })
+ * const check = Step.make("Check", { input: { draft: text }, output: { ok: text }, run: () => Effect.succeed({ ok: "" }) })
+ * const plan = Pipeline.plan(Pipeline.make("Write", { input: { idea: text }, steps: { check, draft } }))
+ * plan.criticalPath.steps // => ["draft", "check"]
+ * plan.mermaid.split("\n") // => ["flowchart LR", "  input -->|idea| draft", "  draft -->|draft| check"]
+ * ```
+ *
+ * @category getters
+ */
+export const plan = (
+  self: { readonly plan: Plan.Plan },
+  durations?: { readonly [step: string]: Duration.Input | undefined }
+): Plan.Plan & { readonly criticalPath: Plan.CriticalPath; readonly mermaid: string } => {
+  const even = () => Object.fromEntries(self.plan.steps.map((step) => [step.name, 1]))
+  return {
+    ...self.plan,
+    criticalPath: Plan.criticalPath(self.plan, durations ?? even()),
+    mermaid: Plan.mermaid(self.plan)
+  }
 }
 
 /** A pipeline without its types: what a run needs to know. */
