@@ -36,7 +36,11 @@ export interface Format {
   readonly feedback: (reason: OutputReason) => Message.Message
 }
 
-/** @category models */
+/**
+ * Gives each signature its format. Use `make`, which compiles a signature once.
+ *
+ * @category models
+ */
 export interface Adapter {
   readonly name: string
   readonly format: (signature: Signature) => Format

@@ -21,7 +21,11 @@ const Reasoning = Schema.Struct({ type: Schema.Literal("reasoning"), text: Schem
  */
 export const FinishReason = Schema.Literals(["stop", "length", "other"])
 
-/** @category models */
+/**
+ * One of `stop`, `length`, `other`.
+ *
+ * @category models
+ */
 export type FinishReason = typeof FinishReason.Type
 
 /**
@@ -39,7 +43,11 @@ export const Completion = Schema.Struct({
   replayed: Schema.optionalKey(Schema.Boolean)
 })
 
-/** @category models */
+/**
+ * One answer of a model.
+ *
+ * @category models
+ */
 export type Completion = typeof Completion.Type
 
 /**

@@ -4,7 +4,11 @@
  * Demonstrations in prompts, training sets and evaluation sets are all lists of examples.
  */
 
-/** @category models */
+/**
+ * An input and its output, as values of the signature's types.
+ *
+ * @category models
+ */
 export interface Example<out I, out O> {
   readonly input: I
   readonly output: O

@@ -9,7 +9,11 @@
  */
 import * as Result from "effect/Result"
 
-/** @category models */
+/**
+ * What JSON can hold.
+ *
+ * @category models
+ */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
 /**

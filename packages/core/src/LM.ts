@@ -27,6 +27,8 @@ import { timeout } from "./LM/Timeout.ts"
 import type { LMError } from "./LMError.ts"
 
 /**
+ * The tag, to be provided and asked for, with everything one does with a language model.
+ *
  * @category services
  */
 export const LM = Object.assign(Tag, {
@@ -60,7 +62,11 @@ export const LM = Object.assign(Tag, {
   resilient: (options?: Options) => Decorator.decorate(resilient(options))
 })
 
-/** @category services */
+/**
+ * What a predictor requires: `Effect<Output, PredictError, LM>`.
+ *
+ * @category services
+ */
 export type LM = Tag
 
 /** The types that go with the service. */

@@ -50,6 +50,8 @@ export class LMError extends Schema.TaggedError<LMError>("@effect-dspy/core/LMEr
 }
 
 /**
+ * Builds an error. `shouldRetry` is the endpoint's own word, where it gave one.
+ *
  * @category constructors
  */
 export const make = (provider: string, model: string, reason: Reason, shouldRetry?: boolean): LMError =>

@@ -231,5 +231,9 @@ export const Reason = Schema.Union([
   NoRecording
 ])
 
-/** @category models */
+/**
+ * One of the reasons, told apart by `_tag`.
+ *
+ * @category models
+ */
 export type Reason = typeof Reason.Type

@@ -5,17 +5,33 @@
  * and files come with the providers that can carry them.
  */
 
-/** @category models */
+/**
+ * Who speaks, and what is said.
+ *
+ * @category models
+ */
 export interface Message {
   readonly role: "system" | "user" | "assistant"
   readonly content: string
 }
 
-/** @category constructors */
+/**
+ * A turn that sets the task.
+ *
+ * @category constructors
+ */
 export const system = (content: string): Message => ({ role: "system", content })
 
-/** @category constructors */
+/**
+ * A turn of the caller.
+ *
+ * @category constructors
+ */
 export const user = (content: string): Message => ({ role: "user", content })
 
-/** @category constructors */
+/**
+ * A turn of the model: a demonstration, or a reply that goes back with comments.
+ *
+ * @category constructors
+ */
 export const assistant = (content: string): Message => ({ role: "assistant", content })

@@ -22,7 +22,11 @@ export interface Entry {
   readonly settings?: Settings.Settings
 }
 
-/** @category models */
+/**
+ * Entries by path and name, or by bare name.
+ *
+ * @category models
+ */
 export type Parameters = { readonly [key: string]: Entry }
 
 /**

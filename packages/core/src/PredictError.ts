@@ -21,7 +21,11 @@ export const Issue = Schema.Struct({
   expected: Schema.String
 })
 
-/** @category models */
+/**
+ * Where something is wrong, and what was expected.
+ *
+ * @category models
+ */
 export type Issue = typeof Issue.Type
 
 /**
@@ -91,10 +95,18 @@ export class Invalid extends Schema.TaggedClass<Invalid>()("Invalid", { issues: 
   }
 }
 
-/** @category models */
+/**
+ * Why a reply could not be used, as a schema.
+ *
+ * @category models
+ */
 export const OutputReason = Schema.Union([Empty, Truncated, Unreadable, Invalid])
 
-/** @category models */
+/**
+ * Why a reply could not be used.
+ *
+ * @category models
+ */
 export type OutputReason = typeof OutputReason.Type
 
 /**
@@ -132,5 +144,9 @@ export class OutputError extends Schema.TaggedError<OutputError>("@effect-dspy/c
   }
 }
 
-/** @category models */
+/**
+ * Everything a predictor can fail with.
+ *
+ * @category models
+ */
 export type PredictError = InputError | LMError | OutputError

@@ -9,7 +9,11 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 
-/** @category models */
+/**
+ * Text that is `Redacted` in the program and `<redacted>` wherever it is written.
+ *
+ * @category models
+ */
 export const Text = Schema.String.pipe(
   Schema.decodeTo(
     Schema.Redacted(Schema.String),

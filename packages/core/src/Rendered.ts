@@ -13,7 +13,11 @@ import type { Entry } from "./Parameters.ts"
 import type { Issue } from "./PredictError.ts"
 import type { Any as Signature, Encoded } from "./Signature.ts"
 
-/** @category models */
+/**
+ * What the calls of a predictor have in common: its format, its demonstrations, its first turns.
+ *
+ * @category models
+ */
 export interface Rendered {
   readonly format: Format
   readonly demos: ReadonlyArray<Demo>

@@ -65,7 +65,11 @@ export interface Any {
   readonly derived: Derived
 }
 
-/** @category models */
+/**
+ * A signature with the types of its fields. `derived` is worked out at the first use.
+ *
+ * @category models
+ */
 export interface Signature<Name extends string, I extends Fields, O extends Fields> {
   readonly name: Name
   readonly instructions: string

@@ -38,7 +38,11 @@ export interface Event {
   readonly finishReason?: string
 }
 
-/** @category services */
+/**
+ * Who is told of predictor calls around the running fiber; use `observe` or `collect`.
+ *
+ * @category services
+ */
 export const Collector = Context.Reference<((event: Event) => void) | undefined>("@effect-dspy/core/Trace/Collector", {
   defaultValue: () => undefined
 })

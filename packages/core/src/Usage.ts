@@ -26,7 +26,11 @@ export const Usage = Schema.Struct({
   costUsd: Schema.optionalKey(Schema.Finite)
 })
 
-/** @category models */
+/**
+ * What calls cost; see the schema of the same name.
+ *
+ * @category models
+ */
 export type Usage = typeof Usage.Type
 
 /** Tokens and money of one answer: a `Usage` without the count of calls. */

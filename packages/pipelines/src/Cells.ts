@@ -7,7 +7,11 @@
  */
 import * as Effect from "effect/Effect"
 
-/** @category models */
+/**
+ * The fields of a run and those who wait for them.
+ *
+ * @category models
+ */
 export interface Cells {
   readonly values: { readonly [field: string]: unknown }
   /** Writes a field, once; tells whether this was the first value. */

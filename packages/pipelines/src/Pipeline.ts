@@ -25,7 +25,11 @@ import * as Plan from "./Plan.ts"
 import * as StepReport from "./StepReport.ts"
 import type * as Wiring from "./Wiring.ts"
 
-/** @category models */
+/**
+ * A step made of steps. `plan` is its graph; `stepwise` hands fields out as they come.
+ *
+ * @category models
+ */
 export interface Pipeline<in I, out O, out E = never, out R = never> extends Step.Step<I, O, E, R> {
   readonly plan: Plan.Plan
   readonly named: (name: string) => Pipeline<I, O, E, R>

@@ -25,7 +25,11 @@ export interface StepReport {
   readonly usage: Usage.Usage
 }
 
-/** @category services */
+/**
+ * Who is told of steps around the running fiber; use `observe` or `collect`.
+ *
+ * @category services
+ */
 export const Observer = Context.Reference<((report: StepReport) => void) | undefined>(
   "@effect-dspy/pipelines/StepReport/Observer",
   { defaultValue: () => undefined }

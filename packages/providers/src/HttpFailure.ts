@@ -11,7 +11,11 @@ import type * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as RetryAfter from "./RetryAfter.ts"
 
-/** @category models */
+/**
+ * A failed answer: status, headers with names in lower case, body as text.
+ *
+ * @category models
+ */
 export interface Failure {
   readonly status: number
   readonly headers: { readonly [name: string]: string | undefined }

@@ -10,7 +10,11 @@
  */
 import type { JsonSchema } from "effect/JsonSchema"
 
-/** @category models */
+/**
+ * A schema as it is sent, and whether strict mode takes it.
+ *
+ * @category models
+ */
 export interface Lowered {
   readonly schema: JsonSchema
   readonly strict: boolean

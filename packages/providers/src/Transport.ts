@@ -33,6 +33,8 @@ export interface Transport {
 }
 
 /**
+ * A transport over an HTTP client; `provider` and `model` are named in its errors.
+ *
  * @category constructors
  */
 export const make = (client: HttpClient.HttpClient, provider: string, model: string): Transport => {

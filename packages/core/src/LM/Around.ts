@@ -24,7 +24,11 @@ export interface Middleware {
   ): Effect.Effect<Completion, LMError>
 }
 
-/** @category services */
+/**
+ * The middleware in force around the running fiber; use `around` to add to it.
+ *
+ * @category services
+ */
 export const Current = Context.Reference<Middleware | undefined>("@effect-dspy/core/LM/Around", {
   defaultValue: () => undefined
 })

@@ -26,7 +26,11 @@ export interface Options {
   readonly retry?: Schedule.Schedule<unknown, LMError>
 }
 
-/** @category decorators */
+/**
+ * Timeout, concurrency and retry around an LM, in this order from the inside.
+ *
+ * @category decorators
+ */
 export const resilient = (options: Options = {}): Decorator => {
   const inner = timeout(options.timeout ?? "2 minutes")
   const middle = concurrency(options.concurrency ?? 64)

@@ -23,7 +23,11 @@ import type { Reason } from "../LMErrorReason.ts"
 /** An output, by field. */
 export type Output = { readonly [field: string]: unknown }
 
-/** @category models */
+/**
+ * One answer: text, an output, a reason to fail with, or a reply with more to it.
+ *
+ * @category models
+ */
 export type Reply = string | Output | Reason | Scripted
 
 /** One reply after the other, or one computed from the request. */

@@ -39,5 +39,9 @@ cette chaque chez comme comment dans de depuis des deux dit donc dont du elle el
 ou où par parce pas pendant peu plus pour pourquoi près qu quand que quel quelle qui sa sans se sera ses si son sont
 sous sur ta tandis te tes toi ton tous tout toute très tu un une vers vos votre vous`
 
-/** @category models */
+/**
+ * All of them, in lower case.
+ *
+ * @category models
+ */
 export const stopWords: ReadonlySet<string> = new Set([english, german, spanish, french].join(" ").split(/\s+/))
