@@ -4,6 +4,7 @@
  *
  * One block is one file and one test. `expression // => value` asserts deep equality; a block without any
  * must run without throwing; ```ts no-run is compiled only. All are type-checked by `tsc -p .doctest`.
+ * Imports may stand anywhere in a block; they move to the top of its file.
  */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 
@@ -21,7 +22,7 @@ const blocks = (file) => {
     const inComment = /^\s*\* ?(.*)$/.exec(raw)
     const line = file.endsWith(".ts") ? inComment?.[1] : raw
     if (line === undefined) return
-    const fence = /^```(\S*)(?: (\S+))?\s*$/.exec(line)
+    const fence = /^```(\S*)\s*(.*?)\s*$/.exec(line)
     if (fence === null) open?.lines.push(line)
     else if (open === undefined) open = { language: fence[1], mode: fence[2], line: index + 1, lines: [] }
     else {
@@ -29,10 +30,26 @@ const blocks = (file) => {
       open = undefined
     }
   })
+  // Either would lose examples in silence.
+  if (open !== undefined) throw new Error(`${file}:${open.line}: a fence that is never closed`)
+  for (const { line, mode } of found) {
+    if (mode !== "" && mode !== "no-run") {
+      throw new Error(`${file}:${line}: \`\`\`ts ${mode}, which is neither run nor no-run`)
+    }
+  }
   return found
 }
 
-/** `expression // => value`, also over several lines: the statement that ends on this line. */
+/** How many brackets a piece of code opens more than it closes. */
+const depth = (code) => {
+  let sum = 0
+  for (const [bracket] of code.replace(/(["'`])(?:\\.|(?!\1)[^\\])*\1|\/\/.*/g, "").matchAll(/[([{}\])]/g)) {
+    sum += "([{".includes(bracket) ? 1 : -1
+  }
+  return sum
+}
+
+/** `expression // => value`; an expression over several lines begins where its brackets, or its chain of dots, do. */
 const assertions = (lines) => {
   const code = []
   for (const line of lines) {
@@ -42,13 +59,10 @@ const assertions = (lines) => {
       continue
     }
     const statement = [match[1]]
-    const depth = () =>
-      statement.join("\n").replace(/"[^"]*"|'[^']*'|`[^`]*`/g, "").split("").reduce(
-        (sum, character) => sum + ("([{".includes(character) ? 1 : ")]}".includes(character) ? -1 : 0),
-        0
-      )
-    while (depth() < 0 && code.length > 0) statement.unshift(code.pop())
-    code.push(`assert.deepStrictEqual(${statement.join("\n")}, ${match[2]})`)
+    while ((depth(statement.join("\n")) < 0 || /^\s*\??\./.test(statement[0])) && code.length > 0) {
+      statement.unshift(code.pop())
+    }
+    code.push(`$equal(${statement.join("\n")}, ${match[2]})`)
   }
   return code
 }
@@ -56,7 +70,7 @@ const assertions = (lines) => {
 let count = 0
 for (const file of sources) {
   for (const { line, lines, mode } of blocks(file)) {
-    const isImport = (text) => /^import\b/.test(text)
+    const isImport = (text) => /^import[\s{*"]/.test(text)
     const imports = []
     const body = []
     let inImport = false
@@ -72,9 +86,12 @@ for (const file of sources) {
       mode === "no-run"
         ? [...imports, `export default async () => {`, ...body, "}", ""].join("\n")
         : [
-          `import { assert, it } from "vitest"`,
+          // With a $, so that an example may import `it` and `assert` itself.
+          `import { deepStrictEqual as $deepStrictEqual } from "node:assert"`,
+          `import { test as $test } from "vitest"`,
           ...imports,
-          `it(${JSON.stringify(name)}, async () => {`,
+          `const $equal: <A>(actual: A, expected: A) => void = $deepStrictEqual`,
+          `$test(${JSON.stringify(name)}, async () => {`,
           ...assertions(body).map((text) => `  ${text}`),
           "})",
           ""

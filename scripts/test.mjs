@@ -10,10 +10,12 @@ import { join } from "node:path"
 const scratch = mkdtempSync(join(tmpdir(), "effect-dspy-"))
 const report = join(scratch, "vitest.json")
 const bin = (name) => join("node_modules", ".bin", name)
+// No colours in a log; FORCE_COLOR brings them back.
+const env = process.stdout.isTTY ? process.env : { NO_COLOR: "1", ...process.env }
 
 const run = (command, args, stdio) =>
   new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ["ignore", stdio, stdio] })
+    const child = spawn(command, args, { env, stdio: ["ignore", stdio, stdio] })
     let output = ""
     child.stdout?.on("data", (chunk) => output += chunk)
     child.stderr?.on("data", (chunk) => output += chunk)
@@ -26,7 +28,7 @@ const stages = [
   ["effect diagnostics", [[bin("effect-tsgo"), "diagnostics", "--project", "tsconfig.json", "--format", "text"]]],
   ["lint", [[bin("oxlint"), "--type-aware", "--deny-warnings"]]],
   ["format", [[bin("dprint"), "check"]]],
-  ["unused code", [[bin("knip")]]],
+  ["unused code", [[bin("knip"), "--no-config-hints"]]],
   ["build", [[bin("tsc"), "-b", "packages/core", "packages/providers", "packages/pipelines"]]],
   ["packages", ["core", "providers", "pipelines"].map((name) => [bin("publint"), `packages/${name}`, "--strict"])],
   ["doc examples compile", [[process.execPath, "scripts/doctest.mjs"], [bin("tsc"), "-p", ".doctest", "--noEmit"]]]
@@ -55,15 +57,17 @@ const { code } = await run(
   "inherit"
 )
 let counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0 }
+let crashed = code !== 0
 try {
   counts = JSON.parse(readFileSync(report, "utf8"))
 } catch (error) {
+  crashed = true
   console.log(`vitest left no report: ${error.message}`)
 }
 rmSync(scratch, { recursive: true, force: true })
 passed += counts.numPassedTests
 // A crash or an unhandled rejection fails the run without failing a test.
-failed += counts.numFailedTests === 0 && code !== 0 ? 1 : counts.numFailedTests
+failed += counts.numFailedTests === 0 && crashed ? 1 : counts.numFailedTests
 skipped += counts.numPendingTests + counts.numTodoTests
 
 console.log(`${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`)

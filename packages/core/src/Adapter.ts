@@ -87,8 +87,10 @@ export const firstValid = (
 ): Result.Result<unknown, OutputReason> => {
   let first: OutputReason | undefined
   for (const candidate of candidates) {
-    if (!isRecord(candidate)) continue
-    const decoded = decode(signature, candidate)
+    // Some models put the one object that was asked for into a list.
+    const fields = Array.isArray(candidate) && candidate.length === 1 ? candidate[0] : candidate
+    if (!isRecord(fields)) continue
+    const decoded = decode(signature, fields)
     if (Result.isSuccess(decoded)) return decoded
     first ??= decoded.failure
   }
@@ -151,6 +153,17 @@ export const blocks = (fields: ReadonlyArray<Field>, values: Encoded): string =>
 }
 
 /**
+ * The user turn of a call: the input's blocks. A turn must not be empty, so a signature without input has
+ * one that says so.
+ *
+ * @category formatting
+ */
+export const inputTurn = (fields: ReadonlyArray<Field>, values: Encoded): Message.Message => {
+  const text = blocks(fields, values)
+  return Message.user(text === "" ? "There is no input." : text)
+}
+
+/**
  * Demonstrations as turns of the conversation. One that lacks fields says so, so that it does not teach
  * a model to leave them out.
  *
@@ -166,9 +179,9 @@ export const demoTurns = (
     fields.some((field) => !field.isOptional && values[field.name] === undefined)
   return demos.flatMap((demo) => {
     const partial = lacks(inputs, demo.input) || lacks(outputs, demo.output)
-    const input = blocks(inputs, demo.input)
+    const input = inputTurn(inputs, demo.input)
     return [
-      Message.user(partial ? `An example of the task; some of its fields are left out.\n\n${input}` : input),
+      partial ? Message.user(`An example of the task; some of its fields are left out.\n\n${input.content}`) : input,
       Message.assistant(answer(demo.output))
     ]
   })

@@ -39,7 +39,7 @@ export const adapter: Adapter.Adapter = Adapter.make("chat", (signature) => {
       Message.system(`${Adapter.task(signature, instructions)}\n\n${layout(outputs)}`),
       ...Adapter.demoTurns(signature, demos, (output) => `${Adapter.blocks(outputs, output)}\n\n${completed}`)
     ],
-    input: (input) => Message.user(Adapter.blocks(inputs, input)),
+    input: (input) => Adapter.inputTurn(inputs, input),
     read: (text) => Adapter.firstValid(signature, candidates(text, outputs), unreadable),
     feedback: (reason) => Adapter.complaint(reason, closing)
   }

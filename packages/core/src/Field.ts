@@ -5,6 +5,7 @@
  * reply comes in pieces. Types stay with the signature: at this level values are `unknown`.
  */
 import type * as JsonSchema from "effect/JsonSchema"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
@@ -39,6 +40,9 @@ export interface Field {
   readonly encode: (value: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
 }
 
+// What is expected where a number has no finite check. Read by a model, it would be an invitation.
+const anyNumber = /(number \| )?"Infinity" \| "-Infinity" \| "NaN"/
+
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /**
@@ -52,7 +56,37 @@ export const issues = (issue: SchemaIssue.Issue): ReadonlyArray<Issue> =>
       const key = typeof segment === "object" ? segment.key : segment
       return typeof key === "number" ? key : String(key)
     }),
-    expected: message === "Missing key" ? "a value, but the field is missing" : message.replace(/^Expected /, "")
+    expected: message === "Missing key"
+      ? "a value, but the field is missing"
+      : message.replace(/^Expected /, "").replace(anyNumber, "number")
+  }))
+
+/**
+ * The property names a JSON schema declares, at any depth.
+ *
+ * @category getters
+ */
+export const declaredNames = (schema: unknown, names: Set<string> = new Set()): ReadonlySet<string> => {
+  if (Array.isArray(schema)) schema.forEach((item) => declaredNames(item, names))
+  else if (typeof schema === "object" && schema !== null) {
+    for (const [keyword, value] of Object.entries(schema)) {
+      if (keyword === "properties") Object.keys(value).forEach((name) => names.add(name))
+      declaredNames(value, names)
+    }
+  }
+  return names
+}
+
+/**
+ * Issues as errors may show them: keys that the schema does not declare are data (of a record, say) and
+ * become `*`.
+ *
+ * @category conversions
+ */
+export const shown = (found: ReadonlyArray<Issue>, declared: ReadonlySet<string>): ReadonlyArray<Issue> =>
+  found.map(({ expected, path }) => ({
+    path: path.map((key) => typeof key === "number" || declared.has(key) ? key : "*"),
+    expected
   }))
 
 // A field may be a number that JSON cannot hold: its codec would take the strings "NaN" and "Infinity",
@@ -67,11 +101,18 @@ const nonFinite = { expected: "a finite number" }
 export const findNonFinite = (value: unknown, path: ReadonlyArray<string | number> = []): Issue | undefined => {
   if (typeof value === "number") return Number.isFinite(value) ? undefined : { path, ...nonFinite }
   if (typeof value !== "object" || value === null) return undefined
-  for (const [key, item] of Object.entries(value)) {
-    const found = findNonFinite(item, [...path, Array.isArray(value) ? Number(key) : key])
+  for (const [key, item] of within(value)) {
+    const found = findNonFinite(item, [...path, key])
     if (found !== undefined) return found
   }
   return undefined
+}
+
+// Of a collection its items, not how it keeps them. An Option iterates over itself, for `yield*`.
+const within = (value: object): Iterable<readonly [string | number, unknown]> => {
+  if (!Predicate.isIterable(value)) return Object.entries(value)
+  const items = [...value]
+  return items[0] === value ? Object.entries(value) : items.entries()
 }
 
 /**

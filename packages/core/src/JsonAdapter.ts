@@ -47,7 +47,7 @@ export const adapter: Adapter.Adapter = Adapter.make("json", (signature) => {
       ),
       ...Adapter.demoTurns(signature, demos, (output) => JSON.stringify(output))
     ],
-    input: (input) => Message.user(Adapter.blocks(inputs, input)),
+    input: (input) => Adapter.inputTurn(inputs, input),
     read: (text) => {
       // Most replies are clean JSON: read them without looking for anything else.
       const clean = JsonText.read(text)

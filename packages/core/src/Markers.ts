@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import type { Field } from "./Field.ts"
 import * as JsonText from "./JsonText.ts"
 
-const header = /^[ \t]*\[\[ ## (\w+) ## \]\]/gm
+const header = /^[ \t]*\[\[ ## (\S(?:[^\]\n]*\S)?) ## \]\]/gm
 
 /**
  * The sections of a reply by name; empty when it has no headers.

@@ -92,7 +92,11 @@ export const within = (name: string) => <A, E, R>(self: Effect.Effect<A, E, R>):
  * @category getters
  */
 export const lookup = (parameters: Parameters, path: string, name: string, signature: string): Entry | undefined =>
-  parameters[path] ?? parameters[name] ?? parameters[signature]
+  own(parameters, path) ?? own(parameters, name) ?? own(parameters, signature)
+
+// A predictor may be called like a method every object has.
+const own = (parameters: Parameters, key: string): Entry | undefined =>
+  Object.hasOwn(parameters, key) ? parameters[key] : undefined
 
 // An entry that meets no other is kept as it is: its identity keys the rendered prompt.
 const merge = (outer: Parameters, inner: Parameters): Parameters => {

@@ -24,6 +24,7 @@ import * as Tracer from "effect/Tracer"
 import * as Adapter from "./Adapter.ts"
 import * as Completion from "./Completion.ts"
 import type * as Example from "./Example.ts"
+import * as Field from "./Field.ts"
 import * as JsonAdapter from "./JsonAdapter.ts"
 import type { LM } from "./LM.ts"
 import * as Attempts from "./LM/Attempts.ts"
@@ -127,10 +128,10 @@ const predict = (self: Definition, input: unknown): Effect.Effect<unknown, Predi
     const entry = entryOf(self, fiber)
     const rendered = self.rendered(self.adapter ?? fiber.getRef(Adapter.Current) ?? JsonAdapter.adapter, entry)
     if (Result.isFailure(rendered)) return inputError(signature, rendered.failure)
-    const exchange = ask(self, fiber, rendered.success, encoded.success, entry)
-    const tracer = fiber.getRef(Tracer.Tracer)
-    if (tracer === untraced) return exchange
+    if (fiber.getRef(Tracer.Tracer) === untraced) return ask(self, fiber, rendered.success, encoded.success, entry)
     const path = pathOf(self, fiber)
+    // `ask` begins to run when it is called, so it must not be called before the span is there.
+    const exchange = Effect.withFiber((traced) => ask(self, traced, rendered.success, encoded.success, entry))
     return Effect.withSpan(exchange, `Predict.${self.name}`, {
       attributes: { signature: signature.name, path },
       // The trace would lead to this line. Without it a span costs 5 us instead of 7.
@@ -164,8 +165,9 @@ const ask = (
     call: { signature: self.signature, input, demos: rendered.demos },
     attempts
   }
-  const answer = Attempts.bounded(fiber, lm, attempts, round(self.signature, lm, attempts, reply, request, request, 1))
-  return collector === undefined ? answer : observed(self, fiber, collector, attempts, reply, input, answer)
+  const exchange = () =>
+    Attempts.bounded(fiber, lm, attempts, round(self.signature, lm, attempts, reply, request, request, 1))
+  return collector === undefined ? exchange() : observed(self, fiber, collector, attempts, reply, input, exchange)
 }
 
 /** One request and its reading; `base` is the request the conversation began with. */
@@ -191,7 +193,7 @@ const round = (
         signature: signature.name,
         provider: completion.provider,
         model: completion.model,
-        reason: read.failure,
+        reason: shown(signature, read.failure),
         raw: Redacted.make(Completion.text(completion)),
         usage: Attempts.usage(attempts),
         attempts: attempts.used
@@ -251,7 +253,18 @@ class Reply {
 }
 
 const inputError = (signature: Signature.Any, issues: ReadonlyArray<PredictError.Issue>) =>
-  Effect.fail(new PredictError.InputError({ signature: signature.name, issues }))
+  Effect.fail(
+    new PredictError.InputError({
+      signature: signature.name,
+      issues: Field.shown(issues, signature.derived.names)
+    })
+  )
+
+// The model was told of every key; an error must not carry those that are its own words.
+const shown = (signature: Signature.Any, reason: PredictError.OutputReason): PredictError.OutputReason =>
+  reason._tag === "Invalid"
+    ? new PredictError.Invalid({ issues: Field.shown(reason.issues, signature.derived.names) })
+    : reason
 
 const pathOf = (self: Definition, fiber: Fiber.Fiber<unknown, unknown>): string =>
   Parameters.join(fiber.getRef(Parameters.Path), self.name)
@@ -263,18 +276,18 @@ const entryOf = (self: Definition, fiber: Fiber.Fiber<unknown, unknown>): Parame
     : Parameters.lookup(parameters, pathOf(self, fiber), self.name, self.signature.name)
 }
 
-const observed = <R>(
+const observed = (
   self: Definition,
   fiber: Fiber.Fiber<unknown, unknown>,
   collector: (event: Trace.Event) => void,
   attempts: Attempts.Attempts,
   reply: Reply,
   input: Signature.Encoded,
-  answer: Effect.Effect<unknown, PredictError.PredictError, R>
-): Effect.Effect<unknown, PredictError.PredictError, R> => {
+  exchange: () => Effect.Effect<unknown, PredictError.PredictError>
+): Effect.Effect<unknown, PredictError.PredictError> => {
   const clock = fiber.getRef(Clock.Clock)
   const startMs = clock.currentTimeMillisUnsafe()
-  return Effect.onExit(answer, (exit) =>
+  return Effect.onExit(exchange(), (exit) =>
     Effect.sync(() => {
       const { last } = reply
       collector({

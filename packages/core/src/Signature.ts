@@ -38,6 +38,7 @@ export type Encoded = { readonly [field: string]: unknown }
  *
  * - `encodeInput`: an input to JSON; `encodeOutput` the same for demonstrations
  * - `decodeOutput`: JSON to an output, all issues at once; unknown keys are dropped
+ * - `names`: every property name the input or the output declares
  * - `jsonSchema`: the output as one self-contained JSON schema (draft 2020-12)
  *
  * @category models
@@ -49,6 +50,7 @@ export interface Derived {
   readonly decodeInput: (json: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
   readonly encodeOutput: (output: unknown) => Result.Result<Encoded, ReadonlyArray<Issue>>
   readonly decodeOutput: (json: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
+  readonly names: ReadonlySet<string>
   readonly jsonSchema: JsonSchema.JsonSchema
 }
 
@@ -185,20 +187,21 @@ const build = <Name extends string, I extends Fields, O extends Fields>(
 
 const derive = (input: Schema.Struct<Fields>, output: Schema.Struct<Fields>): Derived => {
   const inputSchema = selfContained(input)
-  const outputSchema = selfContained(output)
+  const jsonSchema = selfContained(output)
   const inputCodec = Schema.toCodecJson(input)
   const outputCodec = Schema.toCodecJson(output)
   return {
-    inputs: fieldsOf(input, inputSchema.schema),
-    outputs: fieldsOf(output, outputSchema.schema),
+    inputs: fieldsOf(input, inputSchema),
+    outputs: fieldsOf(output, jsonSchema),
     // The JSON form of a struct is an object.
     encodeInput: twice((options) => Schema.encodeUnknownResult(inputCodec, options)) as Derived["encodeInput"],
     decodeInput: twice((options) => Schema.decodeUnknownResult(inputCodec, options)),
     encodeOutput: twice((options) => Schema.encodeUnknownResult(outputCodec, options)) as Derived["encodeOutput"],
-    decodeOutput: outputSchema.mayBeNonFinite
+    decodeOutput: mayBeNonFinite(output)
       ? finite(twice((options) => Schema.decodeUnknownResult(outputCodec, options)))
       : twice((options) => Schema.decodeUnknownResult(outputCodec, options)),
-    jsonSchema: outputSchema.schema
+    names: Field.declaredNames([inputSchema, jsonSchema]),
+    jsonSchema
   }
 }
 
@@ -234,28 +237,36 @@ const fieldsOf = (struct: Schema.Struct<Fields>, schema: JsonSchema.JsonSchema):
   return Object.entries(struct.fields).map(([name, field]) => Field.make(name, field, properties?.[name] ?? {}))
 }
 
-const selfContained = (struct: Schema.Struct<Fields>) => {
+const selfContained = (struct: Schema.Struct<Fields>): JsonSchema.JsonSchema => {
   const document = Schema.toJsonSchemaDocument(struct, { onExcessProperty: "error" })
-  let mayBeNonFinite = false
-  // A number without a finite check also allows the strings "NaN" and "Infinity"; models must not be
-  // offered them.
-  const bounded = (node: unknown): unknown => {
-    if (Array.isArray(node)) return node.map(bounded)
-    if (typeof node !== "object" || node === null) return node
-    const entries = Object.entries(node)
-    const union = "anyOf" in node && Array.isArray(node.anyOf) ? node.anyOf : []
-    const kept = union.filter((member) => !(Array.isArray(member.enum) && member.enum.includes("NaN")))
-    if (kept.length < union.length) {
-      mayBeNonFinite = true
-      const rest = Object.fromEntries(entries.filter(([key]) => key !== "anyOf"))
-      return kept.length === 1 ? { ...kept[0], ...rest } : { ...rest, anyOf: kept.map(bounded) }
-    }
-    return Object.fromEntries(entries.map(([key, value]) => [key, bounded(value)]))
-  }
   const schema = bounded(document.schema) as JsonSchema.JsonSchema
   const definitions = bounded(document.definitions) as JsonSchema.Definitions
-  return {
-    mayBeNonFinite,
-    schema: Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }
+  return Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }
+}
+
+// A number without a finite check also allows the strings "NaN" and "Infinity"; models must not be
+// offered them.
+const bounded = (node: unknown): unknown => {
+  if (Array.isArray(node)) return node.map(bounded)
+  if (typeof node !== "object" || node === null) return node
+  const entries = Object.entries(node)
+  const union = "anyOf" in node && Array.isArray(node.anyOf) ? node.anyOf : []
+  const kept = union.filter((member) => !isNonFinite(member))
+  if (kept.length < union.length) {
+    const rest = Object.fromEntries(entries.filter(([key]) => key !== "anyOf"))
+    return kept.length === 1 ? { ...kept[0], ...rest } : { ...rest, anyOf: kept.map(bounded) }
   }
+  return Object.fromEntries(entries.map(([key, value]) => [key, bounded(value)]))
+}
+
+const isNonFinite = (schema: object): boolean =>
+  "enum" in schema && Array.isArray(schema.enum) && schema.enum.join() === "Infinity,-Infinity,NaN"
+
+// Asked of the decoded type: a transformation can make NaN of a text. Where numbers are checked by their own
+// schema, no reply need be gone through again.
+const mayBeNonFinite = (struct: Schema.Struct<Fields>): boolean => {
+  const found = (node: unknown): boolean =>
+    typeof node === "object" && node !== null && (isNonFinite(node) || Object.values(node).some(found))
+  const { definitions, schema } = Schema.toJsonSchemaDocument(Schema.toType(struct))
+  return found(schema) || found(definitions)
 }

@@ -84,12 +84,12 @@ export const mapInput = <const M extends { readonly [own: string]: string }>(ren
 <I, O, E, R>(
   self: Step<I, O, E, R> & ([keyof M] extends [keyof I] ? unknown : WrongRename<Exclude<keyof M, keyof I>>)
 ): Step<Simplify<Renamed<I, M>>, O, E, R> => {
-  const back = inverse(renames)
+  const own = Object.keys(self.input.fields)
   return adapt(self, {
     input: Schema.Struct(rename(self.input.fields, renames)),
     output: self.output,
     // Names are put back one by one; what they hold is not touched.
-    toInput: (input: Simplify<Renamed<I, M>>) => rename(input as Values, back) as I,
+    toInput: (input: Simplify<Renamed<I, M>>) => original(own, renames, input as Values) as I,
     toOutput: (output) => output,
     published: (field) => field
   })
@@ -104,7 +104,7 @@ export const mapOutput = <const M extends { readonly [own: string]: string }>(re
 <I, O, E, R>(
   self: Step<I, O, E, R> & ([keyof M] extends [keyof O] ? unknown : WrongRename<Exclude<keyof M, keyof O>>)
 ): Step<I, Simplify<Renamed<O, M>>, E, R> =>
-  reshape(self, (record) => rename(record, renames), (field) => renames[field] ?? field)
+  reshape(self, (record) => rename(record, renames), (field) => renamed(renames, field))
 
 /**
  * Leaves fields out of what a step gives, so that two steps with a field of the same name (`reasoning`)
@@ -157,23 +157,34 @@ type Values = { readonly [key: string]: unknown }
 
 type Renames = { readonly [key: string]: string }
 
-const rename = <A>(record: { readonly [key: string]: A }, renames: Renames): { readonly [key: string]: A } =>
-  Object.fromEntries(Object.entries(record).map(([key, value]) => [renames[key] ?? key, value]))
+const renamed = (renames: Renames, key: string): string => Object.hasOwn(renames, key) ? renames[key] ?? key : key
 
-const inverse = (renames: Renames): Renames => Object.fromEntries(Object.entries(renames).map(([a, b]) => [b, a]))
+const rename = <A>(record: { readonly [key: string]: A }, renames: Renames): { readonly [key: string]: A } =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [renamed(renames, key), value]))
+
+/** The step's own input from one with other names; two fields may be fed from one. */
+const original = (keys: ReadonlyArray<string>, renames: Renames, input: Values): Values =>
+  Object.fromEntries(keys.flatMap((key) => {
+    const name = renamed(renames, key)
+    return Object.hasOwn(input, name) ? [[key, input[name]]] : []
+  }))
 
 const reshape = <I, O, O2, E, R>(
   self: Step<I, O, E, R>,
   reshaped: <A>(record: { readonly [key: string]: A }) => { readonly [key: string]: A },
   published: (field: string) => string | undefined
-): Step<I, O2, E, R> =>
-  adapt(self, {
+): Step<I, O2, E, R> => {
+  const names = Object.keys(self.output.fields).map(published).filter((name) => name !== undefined)
+  const doubled = names.filter((name, index) => names.indexOf(name) !== index)
+  if (doubled.length > 0) throw new TypeError(`${self.name}: two output fields would be called ${doubled.join(", ")}`)
+  return adapt(self, {
     input: self.input,
     output: Schema.Struct(reshaped(self.output.fields)),
     toInput: (input: I) => input,
     toOutput: (output) => reshaped(output as Values) as O2,
     published
   })
+}
 
 const adapt = <I, O, E, R, I2, O2>(self: Step<I, O, E, R>, shape: {
   readonly input: Schema.Struct<Fields>

@@ -7,17 +7,21 @@
  */
 import * as Effect from "effect/Effect"
 
+/** Values by field. */
+export type Values = { readonly [field: string]: unknown }
+
 /**
  * The fields of a run and those who wait for them.
  *
  * @category models
  */
 export interface Cells {
-  readonly values: { readonly [field: string]: unknown }
   /** Writes a field, once; tells whether this was the first value. */
   readonly put: (field: string, value: unknown) => boolean
   /** Waits until every one of `fields` has a value. */
   readonly all: (fields: ReadonlyArray<string>) => Effect.Effect<void>
+  /** The values there are of `fields`, in this order. */
+  readonly pick: (fields: ReadonlyArray<string>) => Values
 }
 
 /**
@@ -25,15 +29,13 @@ export interface Cells {
  *
  * @category constructors
  */
-export const make = (initial: { readonly [field: string]: unknown }): Cells => {
-  const values: { [field: string]: unknown } = { ...initial }
+export const make = (initial: Values): Cells => {
+  const values = new Map(Object.entries(initial))
   const waiting = new Map<string, Array<() => void>>()
-  const absent = (fields: ReadonlyArray<string>) => fields.filter((field) => !(field in values))
   return {
-    values,
     put: (field, value) => {
-      if (field in values) return false
-      values[field] = value
+      if (values.has(field)) return false
+      values.set(field, value)
       const woken = waiting.get(field)
       waiting.delete(field)
       woken?.forEach((wake) => wake())
@@ -41,7 +43,7 @@ export const make = (initial: { readonly [field: string]: unknown }): Cells => {
     },
     all: (fields) =>
       Effect.suspend(() => {
-        const open = absent(fields)
+        const open = fields.filter((field) => !values.has(field))
         if (open.length === 0) return Effect.void
         return Effect.callback<void>((resume) => {
           let left = open.length
@@ -53,6 +55,11 @@ export const make = (initial: { readonly [field: string]: unknown }): Cells => {
             })
           }
         })
-      })
+      }),
+    pick: (fields) => {
+      const picked: { [field: string]: unknown } = {}
+      for (const field of fields) if (values.has(field)) picked[field] = values.get(field)
+      return picked
+    }
   }
 }

@@ -159,7 +159,8 @@ const run = (
   publish: Step.Publish | undefined
 ): Effect.Effect<unknown, unknown, unknown> =>
   Effect.withFiber((fiber) => {
-    const cells = Cells.make(input as Cells.Cells["values"])
+    const gives = Object.keys(output.fields)
+    const cells = Cells.make(input as Cells.Values)
     const put: Step.Publish = (field, value) => {
       if (cells.put(field, value)) publish?.(field, value)
     }
@@ -174,7 +175,7 @@ const run = (
         ? Effect.flatMap(wait, bounded)
         : StepReport.observed(observer, path, runner.name, wait, bounded)
     }, { concurrency: "unbounded", discard: true })
-    return Effect.map(Effect.provideService(steps, Parameters.Path, path), () => pick(output.fields, cells.values))
+    return Effect.map(Effect.provideService(steps, Parameters.Path, path), () => cells.pick(gives))
   })
 
 const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
@@ -182,14 +183,14 @@ const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
     const step = steps[name]
     if (step === undefined) throw new TypeError(`${plan.name}: no step ${name}`)
     // The cells hold what the wiring promised: exactly the step's input.
-    const input = (cells: Cells.Cells) => pickAll(needs, cells.values) as never
+    const input = (cells: Cells.Cells) => cells.pick(needs) as never
     const { named } = step
     const own = named === undefined ? step : named(name)
     const call = (cells: Cells.Cells, put: Step.Publish) => {
       const result = own.stepwise === undefined ? own(input(cells)) : own.stepwise(input(cells), put)
       return Effect.map(result, (given) => {
-        const values = given as Cells.Cells["values"]
-        for (const field of gives) if (field in values) put(field, values[field])
+        const values = given as Cells.Values
+        for (const field of gives) if (Object.hasOwn(values, field)) put(field, values[field])
       })
     }
     return { name, needs, run: named === undefined ? within(name, call) : call }
@@ -198,11 +199,3 @@ const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
 // A step that cannot take a name of its own (code with predictors inside) gets a path of its own.
 const within = (name: string, call: Runner["run"]): Runner["run"] => (cells, put) =>
   Parameters.within(name)(call(cells, put))
-
-const pick = (fields: Fields, values: Cells.Cells["values"]) => pickAll(Object.keys(fields), values)
-
-const pickAll = (fields: ReadonlyArray<string>, values: Cells.Cells["values"]) => {
-  const picked: { [field: string]: unknown } = {}
-  for (const field of fields) if (field in values) picked[field] = values[field]
-  return picked
-}

@@ -80,12 +80,16 @@ export const make = (
   steps: { readonly [name: string]: Wired },
   isOptional: (step: Wired, field: string) => boolean
 ): Plan => {
-  const givenBy = new Map<string, Array<string>>(input.map((field) => [field, ["input"]]))
+  // The pipeline's own input gives its fields under no name: a step may be called anything.
+  const givenBy = new Map<string, Array<string | undefined>>(input.map((field) => [field, [undefined]]))
   for (const [step, { output }] of Object.entries(steps)) {
     for (const field of Object.keys(output.fields)) givenBy.set(field, [...(givenBy.get(field) ?? []), step])
   }
   for (const [field, givers] of givenBy) {
-    if (givers.length > 1) throw new WiringError({ pipeline: name, problem: "doubled", fields: [field], steps: givers })
+    if (givers.length > 1) {
+      const steps = givers.map((giver) => giver ?? "input")
+      throw new WiringError({ pipeline: name, problem: "doubled", fields: [field], steps })
+    }
   }
   const nodes = Object.entries(steps).map(([step, wired]): Node => {
     const wanted = Object.keys(wired.input.fields)
@@ -94,8 +98,7 @@ export const make = (
       throw new WiringError({ pipeline: name, problem: "missing", fields: missing, steps: [step] })
     }
     const needs = wanted.filter((field) => givenBy.has(field))
-    const after = new Set(needs.flatMap((field) => givenBy.get(field) ?? []))
-    after.delete("input")
+    const after = new Set(needs.flatMap((field) => givenBy.get(field) ?? []).filter((giver) => giver !== undefined))
     return { name: step, needs, after: [...after], gives: Object.keys(wired.output.fields) }
   })
   return { name, input, steps: ordered(name, nodes) }
@@ -148,11 +151,17 @@ export const criticalPath = (
  * @category formatting
  */
 export const mermaid = (plan: Plan): string => {
-  const arrow = (from: string, field: string, to: string) => `  ${from} -->|${field}| ${to}`
-  const givenBy = (field: string) => plan.steps.find((step) => step.gives.includes(field))?.name ?? "input"
+  const id = (step: Node | undefined): string => {
+    if (step === undefined) return "input"
+    // Mermaid reads plain words as they are; it stumbles over its own keywords and over anything else.
+    return /^(?!input$|end$|graph$|style$|class$|click$|subgraph$)\w+$/i.test(step.name)
+      ? step.name
+      : `step${plan.steps.indexOf(step)}["${step.name.replaceAll("\"", "#quot;")}"]`
+  }
+  const giver = (field: string) => plan.steps.find((step) => step.gives.includes(field))
   return [
     "flowchart LR",
-    ...plan.steps.flatMap((step) => step.needs.map((field) => arrow(givenBy(field), field, step.name)))
+    ...plan.steps.flatMap((step) => step.needs.map((field) => `  ${id(giver(field))} -->|${field}| ${id(step)}`))
   ].join("\n")
 }
 
