@@ -298,6 +298,49 @@ describe("composition", () => {
     }))
 })
 
+describe("names", () => {
+  it.effect("steps and fields may be called like members of every object, or like the input", () =>
+    Effect.gen(function*() {
+      const constructor = Step.make("A", {
+        input: { content: text },
+        output: { toString: text },
+        run: ({ content }) => Effect.succeed({ toString: `${content}!` })
+      })
+      const input = Step.make("B", {
+        input: { toString: text },
+        output: { valueOf: text },
+        run: ({ toString }) => Effect.succeed({ valueOf: `${toString}!` })
+      })
+      const pipeline = Pipeline.make("P", { input: { content: text }, steps: { input, constructor } })
+      const { toString, valueOf } = yield* pipeline({ content: "hey" })
+      assert.deepStrictEqual([toString, valueOf], ["hey!", "hey!!"])
+      assert.deepStrictEqual(Pipeline.plan(pipeline).criticalPath.steps, ["constructor", "input"])
+      assert.include(Pipeline.plan(pipeline).mermaid, "  constructor -->|toString| step1[\"input\"]")
+    }))
+
+  it.effect("two fields of a step may be fed from one, and two names may be swapped", () =>
+    Effect.gen(function*() {
+      const pair = Step.make("Pair", {
+        input: { left: text, right: text },
+        output: { both: text },
+        run: ({ left, right }) => Effect.succeed({ both: `${left} ${right}` })
+      })
+      const twice = pair.pipe(Step.mapInput({ left: "word", right: "word" }))
+      const swapped = pair.pipe(Step.mapInput({ left: "right", right: "left" }))
+      assert.deepStrictEqual(yield* twice({ word: "tick" }), { both: "tick tick" })
+      assert.deepStrictEqual(yield* swapped({ left: "a", right: "b" }), { both: "b a" })
+    }))
+
+  it("two fields of a step can't be given under one name", () => {
+    const both = Step.make("Both", {
+      input: {},
+      output: { a: text, b: text },
+      run: () => Effect.succeed({ a: "", b: "" })
+    })
+    assert.throws(() => both.pipe(Step.mapOutput({ a: "b" })), /two output fields would be called b/)
+  })
+})
+
 describe("wiring mistakes of untyped callers", () => {
   const fields = (names: ReadonlyArray<string>): Signature.Fields =>
     Object.fromEntries(names.map((name) => [name, text]))
