@@ -23,7 +23,7 @@ const duration = (flag: string) =>
     Flag.filterMap(
       (text) => {
         const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s|m)?$/.exec(text) ?? []
-        if (amount === undefined) return Duration.fromInput(text as Duration.Input)
+        if (amount === undefined) return Option.filter(Duration.fromInput(text as Duration.Input), Duration.isFinite)
         const millis = { ms: 1, s: 1000, m: 60_000 }[unit ?? "ms"] ?? 1
         return Option.some(Duration.millis(Number(amount) * millis))
       },
@@ -105,11 +105,14 @@ const command = Command.make("start", {
     Command.withDescription("Title, keywords, category, summary and quality of documents, concurrently")
   )
 
+// Suggestions come in lines of their own.
+const oneLine = (message: string) => message.replace(/\n\n\s*/g, ". ").replace(/\s+/g, " ").trim()
+
 // Wrong usage is one line on standard error; help that was asked for is printed in full.
 const presenter = CliOutput.layerPresenter({
   present: (event) =>
     event._tag === "InvalidInvocation"
-      ? Console.error(`${event.errors.map((error) => error.message).join("; ")} (--help shows the flags)`)
+      ? Console.error(`${event.errors.map((error) => oneLine(error.message)).join("; ")} (--help shows the flags)`)
       : CliOutput.defaultPresenter.present(event)
 })
 

@@ -154,9 +154,8 @@ describe("--sequential", () => {
   it("takes as long as all its documents together, and says so", async () => {
     const { code, stdout } = await run(["--sequential", "--latency", "40ms", ...two])
     assert.strictEqual(code, 0)
-    const figures =
-      /^this run, all calls in a row ([\d.]+) s \| one document at a time, concurrent inside ([\d.]+) s$/m
-        .exec(stdout)?.slice(1).map(Number)
+    const figures = /^this run, all calls in a row ([\d.]+) s \| one document at a time, concurrent inside ([\d.]+) s$/m
+      .exec(stdout)?.slice(1).map(Number)
     assert.isDefined(figures, stdout)
     assert.isAtLeast(figures[0] ?? 0, 10 * 0.04 - 0.02)
   })

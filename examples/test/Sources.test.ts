@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { chmodSync, mkdirSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
-import { lines, rows, run, stackTrace, withFiles } from "./harness.ts"
+import { failure, first, lines, rows, run, stackTrace, withFiles } from "./harness.ts"
 
 const text = "# Water\n\nWater flows downhill, and the river carries it to the sea.\n"
 
@@ -58,8 +58,8 @@ describe("arguments", () => {
     const { code, stderr, stdout } = await run(["--json", ...offline, "-"], { stdin: text })
     assert.strictEqual(stderr, "")
     assert.strictEqual(code, 0)
-    const [line] = lines(stdout)
-    assert.strictEqual(line?.file, "-")
+    const line = first(stdout)
+    assert.strictEqual(line.file, "-")
     assert.strictEqual(line.result?.title, "Water")
   })
 
@@ -145,12 +145,14 @@ describe("documents that can't be read", () => {
       assert.isTrue(all.at(-1)?.ok)
       broken.forEach(({ file, tag, what, words }, index) => {
         const line = all[index + 1]
-        assert.strictEqual(line?.file, file, what)
+        assert.isDefined(line, what)
+        assert.strictEqual(line.file, file, what)
         assert.isFalse(line.ok, what)
         assert.isUndefined(line.result, what)
-        assert.strictEqual(line.error?.tag, tag, what)
-        assert.isFalse(line.error.retryable, what)
-        assert.match(line.error.message, words, what)
+        const error = failure(line)
+        assert.strictEqual(error.tag, tag, what)
+        assert.isFalse(error.retryable, what)
+        assert.match(error.message, words, what)
         assert.strictEqual(line.usage.calls, 0, what)
       })
     }))
@@ -178,8 +180,8 @@ describe("documents that can't be read", () => {
       assert.strictEqual(stderr, "")
       const all = lines(stdout)
       assert.deepStrictEqual(all.map((line) => line.ok), [false, false, true])
-      assert.deepStrictEqual(all.map((line) => line.error?.tag), ["FileMissing", "FileMissing", undefined])
-      assert.match(all[0]?.error?.message ?? "", /document/)
+      assert.deepStrictEqual(all.map((line) => line.error?.tag), ["FolderEmpty", "FolderEmpty", undefined])
+      assert.match(all[0]?.error?.message ?? "", /no document in it/)
     }))
 
   it("a link to nowhere", () =>
@@ -188,6 +190,15 @@ describe("documents that can't be read", () => {
       const { code, stdout } = await run(["--json", ...offline, "dangling.md", "good.md"], { cwd })
       assert.strictEqual(code, 1)
       assert.deepStrictEqual(lines(stdout).map((line) => line.error?.tag), ["FileMissing", undefined])
+    }))
+
+  it("a link to itself", () =>
+    withFiles({ "good.md": text }, async (cwd) => {
+      symlinkSync("loop.md", join(cwd, "loop.md"))
+      const { code, stderr, stdout } = await run(["--json", ...offline, "loop.md", "good.md"], { cwd })
+      assert.strictEqual(code, 1)
+      assert.notMatch(stdout + stderr, stackTrace)
+      assert.deepStrictEqual(lines(stdout).map((line) => line.error?.tag), ["FileUnreadable", undefined])
     }))
 
   it("a file used as a directory", () =>
@@ -199,14 +210,17 @@ describe("documents that can't be read", () => {
     }))
 
   // Root may read everything.
-  it.skipIf(process.getuid?.() === 0)("a file without permission", () =>
-    withFiles({ "secret.md": text, "good.md": text }, async (cwd) => {
-      chmodSync(join(cwd, "secret.md"), 0)
-      const { code, stderr, stdout } = await run(["--json", ...offline, "secret.md", "good.md"], { cwd })
-      assert.strictEqual(code, 1)
-      assert.notMatch(stdout + stderr, stackTrace)
-      assert.deepStrictEqual(lines(stdout).map((line) => line.error?.tag), ["FileUnreadable", undefined])
-    }))
+  it.skipIf(process.getuid?.() === 0)(
+    "a file without permission",
+    () =>
+      withFiles({ "secret.md": text, "good.md": text }, async (cwd) => {
+        chmodSync(join(cwd, "secret.md"), 0)
+        const { code, stderr, stdout } = await run(["--json", ...offline, "secret.md", "good.md"], { cwd })
+        assert.strictEqual(code, 1)
+        assert.notMatch(stdout + stderr, stackTrace)
+        assert.deepStrictEqual(lines(stdout).map((line) => line.error?.tag), ["FileUnreadable", undefined])
+      })
+  )
 
   it("standard input that is empty, binary or too large", async () => {
     const of = async (stdin: string | Uint8Array) => {

@@ -115,6 +115,19 @@ export const lines = (stdout: string): ReadonlyArray<Line> => {
   return stdout.slice(0, -1).split("\n").map((line) => decodeLine(line))
 }
 
+/** The first line of `--json`. */
+export const first = (stdout: string): Line => {
+  const [line] = lines(stdout)
+  if (line === undefined) throw new Error("nothing was printed")
+  return line
+}
+
+/** Why a document failed. */
+export const failure = (line: Line | undefined): NonNullable<Line["error"]> => {
+  if (line?.error === undefined) throw new Error(`${line?.file} did not fail`)
+  return line.error
+}
+
 /** The rows of the table: the lines that show a document. */
 export const rows = (stdout: string): ReadonlyArray<string> =>
   stdout.split("\n").filter((line) => line.startsWith("│") && !line.startsWith("│ document "))

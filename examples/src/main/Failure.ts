@@ -14,6 +14,13 @@ export class FileMissing extends Schema.TaggedError<FileMissing>()("FileMissing"
   }
 }
 
+export class FolderEmpty extends Schema.TaggedError<FolderEmpty>()("FolderEmpty", file) {
+  readonly isRetryable = false
+  override get message() {
+    return "there is no document in it (*.md, *.markdown or *.txt)"
+  }
+}
+
 export class FileUnreadable extends Schema.TaggedError<FileUnreadable>()("FileUnreadable", {
   ...file,
   problem: Schema.String
@@ -48,7 +55,7 @@ export class FileTooLarge extends Schema.TaggedError<FileTooLarge>()("FileTooLar
   }
 }
 
-export type FileError = FileMissing | FileUnreadable | FileBinary | FileEmpty | FileTooLarge
+export type FileError = FileMissing | FolderEmpty | FileUnreadable | FileBinary | FileEmpty | FileTooLarge
 
 /** A failure as the JSON output has it. */
 export interface Shown {

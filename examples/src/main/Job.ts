@@ -8,7 +8,7 @@
  * 4. However the run ends, what was finished is printed: after the last document, at the first failure
  *    with --fail-fast, or at Ctrl-C, which interrupts every call in flight.
  */
-import { LM } from "@effect-dspy/core"
+import { LM, Usage } from "@effect-dspy/core"
 import { Batch } from "@effect-dspy/pipelines"
 import { Console, Effect, Stream } from "effect"
 import * as Model from "./Model.ts"
@@ -42,6 +42,7 @@ export const run = Effect.fn("Job.run")(function*(options: Options, terminal: Te
   const outcomes: Array<Outcome.Outcome | undefined> = []
   const progress = Progress.make(sources.length, options.json ? silent(terminal.stderr) : terminal.stderr)
   const start = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+  let usage = Usage.zero
   let failed = 0
   let printed = 0
 
@@ -77,6 +78,7 @@ export const run = Effect.fn("Job.run")(function*(options: Options, terminal: Te
     if (finished.length > 0) yield* Console.log(Report.table(finished, terminal.width, terminal.colors))
     const totals = Report.totals({
       outcomes: finished,
+      usage,
       wallMs,
       concurrency,
       sequential: options.sequential,
@@ -96,6 +98,10 @@ export const run = Effect.fn("Job.run")(function*(options: Options, terminal: Te
     Stream.tap(({ index, result }) => seen(index, result)),
     Stream.takeUntil(({ result }) => options.failFast && !result.ok),
     Stream.runDrain,
+    // Counted here and not from the outcomes: what was interrupted was paid for, too.
+    Usage.observe((more) => {
+      usage = Usage.add(usage, more)
+    }),
     LM.withSettings({ attempts: options.retries + 1 }),
     Effect.onExit(() => report)
   )

@@ -44,6 +44,9 @@ const base = (options: Options): Layer.Layer<LM, UsageError> => {
     return refused(`--lm ${options.lm}: expected offline, openai/MODEL or compatible/MODEL`)
   }
   if (Option.isSome(options.latency)) return refused("--latency is for --lm offline only")
+  if (Option.isSome(options.baseUrl) && !URL.canParse(options.baseUrl.value)) {
+    return refused(`--base-url ${options.baseUrl.value}: expected a URL such as http://localhost:11434/v1`)
+  }
   const baseUrl = Option.match(options.baseUrl, { onNone: () => ({}), onSome: (baseUrl) => ({ baseUrl }) })
   if (profile === "openai") {
     return missing(OpenAi.layer({ model, ...baseUrl }), "--lm openai/MODEL needs a key: set OPENAI_API_KEY")

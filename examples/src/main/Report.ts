@@ -1,12 +1,13 @@
 /**
  * What the main job prints at its end: a row for each document and what the run took.
  */
-import { Usage } from "@effect-dspy/core"
+import type { Usage } from "@effect-dspy/core"
 import Table from "cli-table3"
 import { inARow, type Outcome } from "./Outcome.ts"
 
 export interface Run {
   readonly outcomes: ReadonlyArray<Outcome>
+  readonly usage: Usage.Usage
   readonly wallMs: number
   readonly concurrency: number
   readonly sequential: boolean
@@ -48,9 +49,8 @@ export const table = (outcomes: ReadonlyArray<Outcome>, width: number, colors: b
 
 /** The lines under the table: how much was done, what it cost, and the article's comparison. */
 export const totals = (run: Run): ReadonlyArray<string> => {
-  const { outcomes, wallMs } = run
+  const { outcomes, usage, wallMs } = run
   const failed = outcomes.filter((outcome) => !outcome.ok).length
-  const usage = outcomes.reduce((sum, outcome) => Usage.add(sum, outcome.usage), Usage.zero)
   const left = run.total - outcomes.length
   const counts = `${outcomes.length} ${outcomes.length === 1 ? "document" : "documents"}` +
     `${failed === 0 ? "" : `, ${failed} failed`}${left === 0 ? "" : `, ${left} not finished`}`

@@ -6,7 +6,15 @@
  */
 import { Effect, FileSystem, Path, Result, Stdio, Stream } from "effect"
 import { glob, isDynamicPattern } from "tinyglobby"
-import { FileBinary, FileEmpty, type FileError, FileMissing, FileTooLarge, FileUnreadable } from "./Failure.ts"
+import {
+  FileBinary,
+  FileEmpty,
+  type FileError,
+  FileMissing,
+  FileTooLarge,
+  FileUnreadable,
+  FolderEmpty
+} from "./Failure.ts"
 
 /** `name` as the user wrote it or as it was found; `path` is where it lies, or why it can't be read. */
 export interface Source {
@@ -46,7 +54,8 @@ const expandOne = Effect.fnUntraced(function*(arg: string, base: string) {
   if (Result.isSuccess(info)) {
     if (info.success.type !== "Directory") return [found(arg)]
     const names = yield* matches(documents, paths.resolve(base, arg), ["**/node_modules/**"])
-    if (names.length > 0) return names.map((name) => found(paths.join(arg, name)))
+    if (names.length === 0) return [failed(new FolderEmpty({ file: arg }))]
+    return names.map((name) => found(paths.join(arg, name)))
   } else if (info.failure.reason._tag !== "NotFound") {
     return [failed(new FileUnreadable({ file: arg, problem: info.failure.reason._tag }))]
   } else if (isDynamicPattern(arg)) {
@@ -82,7 +91,10 @@ const readFile = Effect.fnUntraced(function*(file: string, path: string, maxByte
   const read = Effect.gen(function*() {
     const info = yield* fs.stat(path)
     if (info.size > BigInt(maxBytes)) return yield* new FileTooLarge({ file, maxBytes })
-    return yield* fs.readFile(path)
+    // A device has no end; a pipe has one, and says its size only when it has been read.
+    if (info.type === "CharacterDevice") return yield* new FileUnreadable({ file, problem: "it is a device" })
+    const bytes = yield* fs.readFile(path)
+    return bytes.byteLength > maxBytes ? yield* new FileTooLarge({ file, maxBytes }) : bytes
   })
   return yield* Effect.catchTag(
     read,

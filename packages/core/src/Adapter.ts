@@ -145,7 +145,7 @@ export const show = (value: unknown): string => typeof value === "string" ? valu
 export const blocks = (fields: ReadonlyArray<Field>, values: Encoded): string => {
   let text = ""
   for (const { header, name } of fields) {
-    const value = values[name]
+    const value = own(values, name)
     if (value === undefined) continue
     text = (text === "" ? header : `${text}\n\n${header}`) + show(value)
   }
@@ -176,7 +176,7 @@ export const demoTurns = (
 ): ReadonlyArray<Message.Message> => {
   const { inputs, outputs } = signature.derived
   const lacks = (fields: ReadonlyArray<Field>, values: Encoded) =>
-    fields.some((field) => !field.isOptional && values[field.name] === undefined)
+    fields.some((field) => !field.isOptional && own(values, field.name) === undefined)
   return demos.flatMap((demo) => {
     const partial = lacks(inputs, demo.input) || lacks(outputs, demo.output)
     const input = inputTurn(inputs, demo.input)
@@ -198,6 +198,9 @@ export const complaint = (reason: OutputReason, closing: string): Message.Messag
     `Your reply could not be used${findings === "" ? `: ${reason.message}` : `:\n${findings}`}\n\n${closing}`
   )
 }
+
+// A field may be called like a member every object has.
+const own = (values: Encoded, name: string): unknown => Object.hasOwn(values, name) ? values[name] : undefined
 
 const line = (field: Field): string =>
   `- ${field.name} (${field.type}${field.isOptional ? ", optional" : ""})${

@@ -124,7 +124,9 @@ const predict = (self: Definition, input: unknown): Effect.Effect<unknown, Predi
   Effect.withFiber((fiber) => {
     const { signature } = self
     const encoded = signature.derived.encodeInput(input)
-    if (Result.isFailure(encoded)) return inputError(signature, encoded.failure)
+    if (Result.isFailure(encoded)) {
+      return inputError(signature, Field.shown(encoded.failure, signature.derived.names))
+    }
     const entry = entryOf(self, fiber)
     const rendered = self.rendered(self.adapter ?? fiber.getRef(Adapter.Current) ?? JsonAdapter.adapter, entry)
     if (Result.isFailure(rendered)) return inputError(signature, rendered.failure)
@@ -253,12 +255,7 @@ class Reply {
 }
 
 const inputError = (signature: Signature.Any, issues: ReadonlyArray<PredictError.Issue>) =>
-  Effect.fail(
-    new PredictError.InputError({
-      signature: signature.name,
-      issues: Field.shown(issues, signature.derived.names)
-    })
-  )
+  Effect.fail(new PredictError.InputError({ signature: signature.name, issues }))
 
 // The model was told of every key; an error must not carry those that are its own words.
 const shown = (signature: Signature.Any, reason: PredictError.OutputReason): PredictError.OutputReason =>

@@ -7,7 +7,7 @@
 import * as Result from "effect/Result"
 import type { Adapter, Demo, Format } from "./Adapter.ts"
 import type * as Example from "./Example.ts"
-import type { Field } from "./Field.ts"
+import * as Field from "./Field.ts"
 import type { Message } from "./Message.ts"
 import type { Entry } from "./Parameters.ts"
 import type { Issue } from "./PredictError.ts"
@@ -75,7 +75,7 @@ const render = (
   for (const [index, demo] of demos.entries()) {
     const input = encode(inputs, demo.input)
     const output = encode(outputs, demo.output)
-    const issues = [...input.issues, ...output.issues]
+    const issues = Field.shown([...input.issues, ...output.issues], signature.derived.names)
     if (issues.length > 0) {
       return Result.fail(issues.map((issue) => ({ ...issue, path: ["demos", index, ...issue.path] })))
     }
@@ -86,12 +86,13 @@ const render = (
 }
 
 // Field by field, because a demonstration may lack fields: training data rarely has the reasoning.
-const encode = (fields: ReadonlyArray<Field>, record: unknown) => {
+const encode = (fields: ReadonlyArray<Field.Field>, record: unknown) => {
   const values: { [field: string]: unknown } = {}
   const issues: Array<Issue> = []
   const given = typeof record === "object" && record !== null ? record as Encoded : {}
   for (const field of fields) {
-    const value = given[field.name]
+    // A field may be called like a member every object has.
+    const value = Object.hasOwn(given, field.name) ? given[field.name] : undefined
     if (value === undefined) continue
     const result = field.encode(value)
     if (Result.isSuccess(result)) values[field.name] = result.success

@@ -17,6 +17,7 @@ import type { Fields } from "@effect-dspy/core/Signature"
 import * as Step from "@effect-dspy/core/Step"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Semaphore from "effect/Semaphore"
@@ -132,11 +133,12 @@ interface Definition {
   readonly bound: number | "unbounded" | undefined
 }
 
-/** One step, ready to run: it reads its fields from the cells and puts what it gives. */
+/** One step, ready to run: it reads its fields from the cells and may put some before it ends. */
 interface Runner {
   readonly name: string
   readonly needs: ReadonlyArray<string>
-  readonly run: (cells: Cells.Cells, put: Step.Publish) => Effect.Effect<void, unknown, unknown>
+  readonly gives: ReadonlyArray<string>
+  readonly run: (cells: Cells.Cells, put: Step.Publish) => Effect.Effect<unknown, unknown, unknown>
 }
 
 const build = <I, O, E, R>(name: string, definition: Definition): Pipeline<I, O, E, R> => {
@@ -166,14 +168,17 @@ const run = (
     }
     const path = Parameters.join(fiber.getRef(Parameters.Path), name)
     const observer = fiber.getRef(StepReport.Observer)
-    const semaphore = typeof bound === "number" ? Semaphore.makeUnsafe(bound) : undefined
+    const turn = typeof bound === "number" ? Semaphore.makeUnsafe(bound).withPermit : identity
     const steps = Effect.forEach(runners, (runner) => {
-      const work = () => runner.run(cells, put)
       const wait = cells.all(runner.needs)
-      const bounded = semaphore === undefined ? work : () => semaphore.withPermit(Effect.suspend(work))
-      return observer === undefined
-        ? Effect.flatMap(wait, bounded)
-        : StepReport.observed(observer, path, runner.name, wait, bounded)
+      const work = Effect.suspend(() => runner.run(cells, put))
+      const ran = observer === undefined
+        ? Effect.andThen(wait, turn(work))
+        : StepReport.observed(observer, path, runner.name, wait, turn, work)
+      return Effect.map(ran, (given) => {
+        const values = given as Cells.Values
+        for (const field of runner.gives) if (Object.hasOwn(values, field)) put(field, values[field])
+      })
     }, { concurrency: "unbounded", discard: true })
     return Effect.map(Effect.provideService(steps, Parameters.Path, path), () => cells.pick(gives))
   })
@@ -186,14 +191,9 @@ const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
     const input = (cells: Cells.Cells) => cells.pick(needs) as never
     const { named } = step
     const own = named === undefined ? step : named(name)
-    const call = (cells: Cells.Cells, put: Step.Publish) => {
-      const result = own.stepwise === undefined ? own(input(cells)) : own.stepwise(input(cells), put)
-      return Effect.map(result, (given) => {
-        const values = given as Cells.Values
-        for (const field of gives) if (Object.hasOwn(values, field)) put(field, values[field])
-      })
-    }
-    return { name, needs, run: named === undefined ? within(name, call) : call }
+    const call: Runner["run"] = (cells, put) =>
+      own.stepwise === undefined ? own(input(cells)) : own.stepwise(input(cells), put)
+    return { name, needs, gives, run: named === undefined ? within(name, call) : call }
   })
 
 // A step that cannot take a name of its own (code with predictors inside) gets a path of its own.

@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 
 /**
  * - `path`: of the pipeline; `step`: the step's name in it
- * - `startMs`: when its last field had arrived; `endMs`: when it was done; milliseconds of the Clock
+ * - `startMs`: when its last field had arrived and its turn had come; `endMs`: when it was done; milliseconds of the Clock
  * - `status`: `skipped` never started, because another step failed first
  * - `usage`: what its model calls cost, requests that failed included
  *
@@ -36,13 +36,21 @@ export const Observer = Context.Reference<((report: StepReport) => void) | undef
 )
 
 /**
- * Calls `onStep` at the end of every step of every pipeline below `self`, also when `self` fails.
+ * Calls `onStep` at the end of every step of every pipeline below `self`, also when `self` fails. Observers
+ * nest: the inner one reports to the outer one too.
  *
  * @category combinators
  */
 export const observe =
   (onStep: (report: StepReport) => void) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.provideService(self, Observer, onStep)
+    Effect.withFiber((fiber) => {
+      const outer = fiber.getRef(Observer)
+      const observer = outer === undefined ? onStep : (report: StepReport) => {
+        onStep(report)
+        outer(report)
+      }
+      return Effect.provideService(self, Observer, observer)
+    })
 
 /**
  * Runs a program and gives its result beside its step reports, in the order the steps ended.
@@ -58,17 +66,19 @@ export const collect = <A, E, R>(
   })
 
 /**
- * Runs a step that first waits, and reports it: how `Pipeline` does it.
+ * Runs a step and reports it: how `Pipeline` does it. The step waits for its fields, then for its turn, and
+ * its time begins behind both.
  *
  * @category combinators
  */
-export const observed = <E, R>(
+export const observed = <A, E, R>(
   observer: (report: StepReport) => void,
   path: string,
   step: string,
   wait: Effect.Effect<void>,
-  work: () => Effect.Effect<void, E, R>
-): Effect.Effect<void, E, R> =>
+  turn: (self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
   Effect.clockWith((clock) => {
     let usage = Usage.zero
     let startMs: number | undefined
@@ -76,9 +86,9 @@ export const observed = <E, R>(
       startMs = clock.currentTimeMillisUnsafe()
       return Usage.observe((more) => {
         usage = Usage.add(usage, more)
-      })(work())
+      })(work)
     })
-    return Effect.onExit(Effect.andThen(wait, timed), (exit) =>
+    return Effect.onExit(Effect.andThen(wait, turn(timed)), (exit) =>
       Effect.sync(() => {
         const endMs = clock.currentTimeMillisUnsafe()
         observer({

@@ -10,6 +10,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpClient from "effect/http/HttpClient"
+import * as Url from "effect/http/Url"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -56,6 +57,8 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     maxTokensField: options.maxTokensField ?? "max_tokens"
   }
   const url = `${baseUrl.replace(/\/+$/, "")}/chat/completions`
+  // A mistake of whoever wrote it down, found before the first call and not retried as a lost connection.
+  if (Result.isFailure(Url.fromString(url))) return yield* Effect.die(new TypeError(`no URL: ${baseUrl}`))
   const post = Transport.make(client, dialect.provider, dialect.model)
   const encode = ChatCompletions.encoder(dialect)
   const read = (text: string) => {

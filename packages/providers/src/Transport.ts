@@ -7,7 +7,9 @@
 import * as LMError from "@effect-dspy/core/LMError"
 import * as Reason from "@effect-dspy/core/LMErrorReason"
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
 import type * as HttpClientError from "effect/http/HttpClientError"
@@ -63,15 +65,16 @@ export const make = (client: HttpClient.HttpClient, provider: string, model: str
                 now
               )))
         )
-    }).pipe(
-      // HTTP spans would carry URLs and headers, and trace headers would go to third parties.
-      Effect.provideService(HttpClient.TracerDisabledWhen, everywhere),
-      Effect.provideService(HttpClient.TracerPropagationEnabled, false)
-    )
+    }).pipe(Effect.provideContext(discreet))
   }
 }
 
-const everywhere = () => true
+// HTTP spans would carry URLs and headers, trace headers would go to third parties, and a redirect would take
+// the prompt and the key to a host nobody named.
+const discreet = Context.make(HttpClient.TracerDisabledWhen, () => true).pipe(
+  Context.add(HttpClient.TracerPropagationEnabled, false),
+  Context.add(FetchHttpClient.RequestInit, { redirect: "manual" })
+)
 
 const read = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<string, "tooLarge" | "cut"> => {
   const { "content-encoding": encoding, "content-length": length } = response.headers

@@ -54,7 +54,7 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
   const tag = (result: { readonly _tag: string; readonly failure?: PredictError.PredictError }) =>
     result.failure !== undefined && "reason" in result.failure ? result.failure.reason : result
 
-  describe(`${name}, hanging ${place}`, () => {
+  describe.concurrent(`${name}, hanging ${place}`, () => {
     it.live("the siblings of a call that fails", () =>
       Effect.gen(function*() {
         const questions = Array.from({ length: 10 }, (_, index) => `question ${index}`)

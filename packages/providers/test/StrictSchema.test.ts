@@ -246,8 +246,9 @@ describe("StrictSchema.lower leaves as it is, without strict,", () => {
   }
 
   it("a root that is no object", () => {
-    const schema = { anyOf: [schemaOf({ a: Schema.String }), schemaOf({ b: Schema.String })] }
-    assert.isFalse(StrictSchema.lower(schema).strict)
+    const anyOf = [schemaOf({ a: Schema.String }), schemaOf({ b: Schema.String })]
+    assert.isFalse(StrictSchema.lower({ anyOf }).strict)
+    assert.isFalse(StrictSchema.lower({ ...schemaOf({ c: Schema.String }), anyOf }).strict)
     assert.isFalse(StrictSchema.lower({ type: "array", items: { type: "string" } }).strict)
   })
 

@@ -93,10 +93,19 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>) => {
         assert.strictEqual(error.message, "loopback/test-model: the connection failed (ECONNREFUSED)")
       }))
 
-    it.live("a base URL that is none is Network, and nothing breaks", () =>
+    it.live("a base URL that is none is a bug, found when the layer is built", () =>
       Effect.gen(function*() {
-        const error = yield* Effect.flip(Effect.provide(ask, live("not a url")))
-        assert.strictEqual(error.reason._tag, "Network")
+        const exit = yield* Effect.exit(Effect.provide(ask, live("not a url")))
+        assert.include(String(exit), "no URL: not a url")
+      }))
+
+    it.live("a redirect is not followed: nobody named that host", () =>
+      Effect.gen(function*() {
+        const elsewhere = yield* serve([reply("stolen")])
+        const server = yield* serve([{ status: 308, headers: { location: elsewhere.url } }])
+        const error = yield* Effect.flip(Effect.provide(ask, live(server.url)))
+        assert.deepInclude(error.reason, { _tag: "InvalidResponse", status: 308 })
+        assert.lengthOf(elsewhere.requests, 0)
       }))
 
     it.live("more than 32 MB is no answer: it is not read, and the connection is closed", () =>
