@@ -168,7 +168,10 @@ const run = (
     }
     const path = Parameters.join(fiber.getRef(Parameters.Path), name)
     const observer = fiber.getRef(StepReport.Observer)
-    const turn = typeof bound === "number" ? Semaphore.makeUnsafe(bound).withPermit : identity
+    const semaphore = typeof bound === "number" ? Semaphore.makeUnsafe(bound) : undefined
+    const turn = semaphore === undefined
+      ? identity
+      : <A, E, R>(self: Effect.Effect<A, E, R>) => semaphore.withPermit(self)
     const steps = Effect.forEach(runners, (runner) => {
       const wait = cells.all(runner.needs)
       const work = Effect.suspend(() => runner.run(cells, put))
