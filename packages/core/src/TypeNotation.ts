@@ -50,7 +50,9 @@ const array = (schema: JsonSchema.JsonSchema): string => {
   const prefix = list(schema.prefixItems).filter(isSchema)
   if (prefix.length > 0) return `[${prefix.map(render).join(", ")}]`
   const item = isSchema(schema.items) ? render(schema.items) : "any JSON"
-  return `${item.includes(" ") && !item.startsWith("{") ? `(${item})` : item}[]${count(schema)}`
+  // An object stands in its own braces; of anything longer than a word, `[]` would only take the last part.
+  const whole = !item.includes(" ") || (isSchema(schema.items) && schema.items.type === "object")
+  return `${whole ? item : `(${item})`}[]${count(schema)}`
 }
 
 /**

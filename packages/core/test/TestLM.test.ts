@@ -146,7 +146,7 @@ describe("latency", () => {
       assert.strictEqual(ms, 1000)
     }))
 
-  it.effect("none hands over to no other fiber", () =>
+  it.effect("of none hands over to no other fiber", () =>
     Effect.gen(function*() {
       let turns = 0
       const fiber = yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.sync(() => turns++), Effect.yieldNow)))
