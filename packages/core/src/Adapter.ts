@@ -181,7 +181,9 @@ export const demoTurns = (
     const partial = lacks(inputs, demo.input) || lacks(outputs, demo.output)
     const input = inputTurn(inputs, demo.input)
     return [
-      partial ? Message.user(`An example of the task; some of its fields are left out.\n\n${input.content}`) : input,
+      partial
+        ? Message.user(`An example of the task; some of its fields are left out.\n\n${Message.text(input)}`)
+        : input,
       Message.assistant(answer(demo.output))
     ]
   })

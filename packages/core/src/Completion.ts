@@ -7,39 +7,99 @@
 import * as Schema from "effect/Schema"
 import { Usage } from "./Usage.ts"
 
+/**
+ * What an endpoint wants back unchanged with a part, by provider: signatures of thoughts, ids of items. Nobody
+ * else reads it, and other providers leave it out.
+ */
+const metadata = { metadata: Schema.optionalKey(Schema.Record(Schema.String, Schema.Json)) }
+
 /** Text of the answer. */
-const Text = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String })
+const Text = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String, ...metadata })
 
 /** Text a reasoning model wrote on its way to the answer; never parsed as the answer. */
-const Reasoning = Schema.Struct({ type: Schema.Literal("reasoning"), text: Schema.String })
+const Reasoning = Schema.Struct({ type: Schema.Literal("reasoning"), text: Schema.String, ...metadata })
 
 /**
- * Why the model stopped: `stop` it was done, `length` it hit the token limit, `other` the endpoint gave a
- * reason of its own. A filter that cut the answer off is no completion but `LMError`, reason `Refused`.
+ * The wish of a model to call a tool. `arguments` are what it wrote, not checked against the tool's
+ * parameters; when that was no JSON, they are the text as it stands and `malformed` is set.
  *
  * @category models
  */
-export const FinishReason = Schema.Literals(["stop", "length", "other"])
+export const ToolCall = Schema.Struct({
+  type: Schema.Literal("toolCall"),
+  id: Schema.String,
+  name: Schema.String,
+  arguments: Schema.Json,
+  malformed: Schema.optionalKey(Schema.Literal(true)),
+  ...metadata
+})
 
 /**
- * One of `stop`, `length`, `other`.
+ * One call of a tool.
+ *
+ * @category models
+ */
+export type ToolCall = typeof ToolCall.Type
+
+/**
+ * One part of an answer.
+ *
+ * @category models
+ */
+export const Content = Schema.Union([Text, Reasoning, ToolCall])
+
+/**
+ * Text, reasoning or a tool call.
+ *
+ * @category models
+ */
+export type Content = typeof Content.Type
+
+/**
+ * Why the model stopped: `stop` it was done, `length` it hit the token limit, `toolCalls` it waits for tools,
+ * `other` the endpoint gave a reason of its own. A filter that cut the answer off is no completion but
+ * `LMError`, reason `Refused`.
+ *
+ * @category models
+ */
+export const FinishReason = Schema.Literals(["stop", "length", "toolCalls", "other"])
+
+/**
+ * One of `stop`, `length`, `toolCalls`, `other`.
  *
  * @category models
  */
 export type FinishReason = typeof FinishReason.Type
 
 /**
- * `usage.calls` is what this answer cost when it was first given; `replayed` says that it was not sent
- * again.
+ * Where a request was not sent as it was wished: `feature` in the words of `LM.Request` (`temperature`,
+ * `output`), `action` what was done instead (`dropped`, `forced tool`). Nothing is changed without being named here.
+ *
+ * @category models
+ */
+export const Adjustment = Schema.Struct({ feature: Schema.String, action: Schema.String })
+
+/**
+ * One deviation from what was asked for.
+ *
+ * @category models
+ */
+export type Adjustment = typeof Adjustment.Type
+
+/**
+ * - `usage.calls`: what this answer cost when it was first given; `replayed` says that it was not sent again
+ * - `id`: the endpoint's name for the answer
  *
  * @category models
  */
 export const Completion = Schema.Struct({
-  content: Schema.Array(Schema.Union([Text, Reasoning])),
+  content: Schema.Array(Content),
   finishReason: FinishReason,
   usage: Usage,
   provider: Schema.String,
   model: Schema.String,
+  id: Schema.optionalKey(Schema.String),
+  adjustments: Schema.optionalKey(Schema.Array(Adjustment)),
   replayed: Schema.optionalKey(Schema.Boolean)
 })
 
@@ -62,3 +122,11 @@ export const text = (completion: Completion): string => {
   for (const part of completion.content) if (part.type === "text") joined += part.text
   return joined
 }
+
+/**
+ * The tool calls of an answer, in the order they were made.
+ *
+ * @category getters
+ */
+export const toolCalls = (completion: Completion): ReadonlyArray<ToolCall> =>
+  completion.content.filter((part) => part.type === "toolCall")

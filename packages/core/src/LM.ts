@@ -22,6 +22,8 @@ import type * as Request_ from "./LM/Request.ts"
 import { type Options, resilient } from "./LM/Resilient.ts"
 import { retry } from "./LM/Retry.ts"
 import * as Settings_ from "./LM/Settings.ts"
+import type * as Sink from "./LM/Sink.ts"
+import { stream } from "./LM/Stream.ts"
 import { LM as Tag, type Service as Service_ } from "./LM/Tag.ts"
 import { timeout } from "./LM/Timeout.ts"
 import type { LMError } from "./LMError.ts"
@@ -38,6 +40,8 @@ export const LM = Object.assign(Tag, {
   wrap,
   /** Asks the model with messages written by hand. */
   generate,
+  /** The same, as a stream of the answer's parts. */
+  stream,
   /** The settings in force; see `withSettings`. */
   Settings: Settings_.Settings,
   /** Runs a program with other settings: temperature, maxTokens, attempts, timeout, ... */
@@ -74,6 +78,7 @@ export declare namespace LM {
   export type Service = Service_
   export type Request = Request_.Request
   export type Output = Request_.Output
+  export type Part = Sink.Part
   export type Call = Request_.Call
   export type Settings = Settings_.Settings
   export type Middleware = Around.Middleware

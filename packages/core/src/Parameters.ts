@@ -62,13 +62,13 @@ export const join = (path: string, name: string): string => path === "" ? name :
  * inner ones win.
  *
  * ```ts
- * import { Parameters, Predict, Signature } from "@effect-dspy/core"
+ * import { Message, Parameters, Predict, Signature } from "@effect-dspy/core"
  * import { TestLM } from "@effect-dspy/core/testing"
  * import { Effect, Schema } from "effect"
  *
  * const Greet = Signature.make("Greet", { input: { name: Schema.String }, output: { text: Schema.String } })
  * const program = Predict.make(Greet)({ name: "Ada" }).pipe(Parameters.provide({ Greet: { instructions: "Greet politely." } }))
- * const lm = TestLM.layer((request) => ({ text: request.messages[0]?.content.split("\n")[0] ?? "" }))
+ * const lm = TestLM.layer((request) => ({ text: Message.text(request.messages[0]).split("\n")[0] ?? "" }))
  * await Effect.runPromise(program.pipe(Effect.provide(lm))) // => { text: "Greet politely." }
  * ```
  *

@@ -165,7 +165,8 @@ const ask = (
     settings,
     accept: (completion) => Result.isSuccess(reply.read(completion)),
     call: { signature: self.signature, input, demos: rendered.demos },
-    attempts
+    attempts,
+    stable: rendered.prefix.length
   }
   const exchange = () =>
     Attempts.bounded(fiber, lm, attempts, round(self.signature, lm, attempts, reply, request, request, 1))

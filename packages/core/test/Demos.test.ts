@@ -1,4 +1,14 @@
-import { Adapter, ChatAdapter, Example, JsonAdapter, LM, Parameters, Predict, Signature } from "@effect-dspy/core"
+import {
+  Adapter,
+  ChatAdapter,
+  Example,
+  JsonAdapter,
+  LM,
+  Message,
+  Parameters,
+  Predict,
+  Signature
+} from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
@@ -37,7 +47,7 @@ describe("demonstrations", () => {
     for (const adapter of [JsonAdapter.adapter, ChatAdapter.adapter]) {
       const format = adapter.format(Mood)
       const [, , assistant] = format.prefix("Do it.", [lovely])
-      assert.deepInclude(format.read(assistant?.content ?? ""), { _tag: "Success", success: lovely.output })
+      assert.deepInclude(format.read(Message.text(assistant)), { _tag: "Success", success: lovely.output })
     }
   })
 
@@ -60,7 +70,7 @@ describe("demonstrations", () => {
     Effect.gen(function*() {
       const partial = yield* turns(given({ input: { text: "lovely" }, output: { label: "pos" } }))
       assert.match(
-        partial?.[0]?.content ?? "",
+        Message.text(partial?.[0]),
         /^An example of the task; some of its fields are left out\.\n\n\[\[ ## text/
       )
       assert.strictEqual(partial?.[1]?.content, "{\"label\":\"pos\"}")
@@ -119,7 +129,7 @@ describe("demonstrations", () => {
     Effect.gen(function*() {
       const call = Predict.make(Mood, { demos: [lovely] })({ text: "hi" })
       const tuned = yield* turns(Parameters.provide({ Mood: { demos: [awful] } })(call))
-      assert.deepStrictEqual(tuned?.map((turn) => turn.content.includes("awful")), [true, false])
+      assert.deepStrictEqual(tuned?.map((turn) => Message.text(turn).includes("awful")), [true, false])
       assert.deepStrictEqual(yield* turns(Parameters.provide({ Mood: { demos: [] } })(call)), [])
       assert.lengthOf((yield* turns(Parameters.provide({ Mood: { instructions: "Be quick." } })(call))) ?? [], 2)
     }))

@@ -1,4 +1,4 @@
-import { LM, Parameters, Predict } from "@effect-dspy/core"
+import { LM, Message, Parameters, Predict } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Random } from "effect"
@@ -11,7 +11,7 @@ const told = <A, E>(program: Effect.Effect<A, E, LM>) =>
   Effect.gen(function*() {
     const { lm, recorder } = TestLM.make(() => answer)
     yield* Effect.provideService(program, LM, lm)
-    return recorder.requests.map((request) => request.messages[0]?.content.split("\n")[0])
+    return recorder.requests.map((request) => Message.text(request.messages[0]).split("\n")[0])
   })
 
 const say = (instructions: string): Parameters.Entry => ({ instructions })
@@ -167,8 +167,8 @@ describe("candidates side by side", () => {
       let asked = 0
       // The model says which candidate asked it, as it reads it in the prompt.
       const lm = TestLM.layer((request) => {
-        const own = Number(request.messages[0]?.content.match(/candidate (\d+)\./)?.[1])
-        const demo = Number(request.messages[1]?.content.match(/demo (\d+)$/)?.[1])
+        const own = Number(Message.text(request.messages[0]).match(/candidate (\d+)\./)?.[1])
+        const demo = Number(Message.text(request.messages[1]).match(/demo (\d+)$/)?.[1])
         const agrees = own === demo && request.settings.seed === own
         return TestLM.after(delays[asked++ % 200] ?? 0, { label: agrees ? "pos" : "neg", score: own })
       })

@@ -1,4 +1,4 @@
-import { Adapter, ChainOfThought, ChatAdapter, JsonAdapter, LM, Predict, Signature } from "@effect-dspy/core"
+import { Adapter, ChainOfThought, ChatAdapter, JsonAdapter, LM, Message, Predict, Signature } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Option, References, Schema } from "effect"
@@ -137,7 +137,7 @@ describe("the input", () => {
         yield* joke({}).pipe(Effect.provideService(LM, lm), Effect.provideService(Adapter.Current, adapter))
         const messages = recorder.requests.flatMap((request) => request.messages)
         assert.deepStrictEqual(messages.map((message) => message.role), ["system", "user"])
-        for (const message of messages) assert.notStrictEqual(message.content.trim(), "")
+        for (const message of messages) assert.notStrictEqual(Message.text(message).trim(), "")
       }
     }))
 })

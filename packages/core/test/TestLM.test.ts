@@ -1,4 +1,4 @@
-import { type Completion, LM, LMErrorReason, Message, Predict, Signature } from "@effect-dspy/core"
+import { Completion, LM, LMErrorReason, Message, Predict, Signature } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, References, Schema } from "effect"
@@ -11,7 +11,7 @@ const ask = (text = "hello") => LM.generate({ messages: [Message.user(text)] })
 const texts = (script: TestLM.Script, count: number) =>
   Effect.gen(function*() {
     const completions = yield* Effect.forEach(Array.from({ length: count }), () => ask())
-    return completions.map((completion) => completion.content.map((part) => part.text).join())
+    return completions.map((completion) => Completion.text(completion))
   }).pipe(Effect.provide(TestLM.layer(script)))
 
 /** The message a fiber died with. */

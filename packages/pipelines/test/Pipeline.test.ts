@@ -2,6 +2,7 @@ import {
   ChainOfThought,
   LM,
   LMErrorReason,
+  Message,
   Parameters,
   Predict,
   Signature,
@@ -263,7 +264,7 @@ describe("composition", () => {
         input: { content: text },
         steps: { plain: ask.pipe(Step.mapInput({ text: "content" })), code }
       })
-      const lm = TestLM.layer((request) => ({ answer: request.messages[0]?.content.split("\n")[0] ?? "" }))
+      const lm = TestLM.layer((request) => ({ answer: Message.text(request.messages[0]).split("\n")[0] ?? "" }))
       const [output, events] = yield* pipeline({ content: "text" }).pipe(
         Parameters.provide({ "P/plain": { instructions: "one" }, "P/code/Ask": { instructions: "two" } }),
         Trace.collect,

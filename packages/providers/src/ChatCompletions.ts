@@ -115,7 +115,10 @@ export const decode = (dialect: Dialect, text: string): Result.Result<Completion
 // Names must match ^[A-Za-z0-9_-]{1,64}$.
 const formatName = (name: string): string => name.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64)
 
-const finishReasons = new Map<string, FinishReason>([["stop", "stop"], ["length", "length"]])
+const finishReasons = new Map<string, FinishReason>([["stop", "stop"], ["length", "length"], [
+  "tool_calls",
+  "toolCalls"
+]])
 
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 

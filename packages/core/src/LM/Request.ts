@@ -8,14 +8,24 @@
 import type * as JsonSchema from "effect/JsonSchema"
 import type { Completion } from "../Completion.ts"
 import type * as Example from "../Example.ts"
-import type { Message } from "../Message.ts"
+import * as Message from "../Message.ts"
 import type { Any, Encoded } from "../Signature.ts"
 import type { Attempts } from "./Attempts.ts"
 import type { Settings } from "./Settings.ts"
+import type { Sink } from "./Sink.ts"
+
+/**
+ * How a model is held to a JSON schema, from the firmest to the loosest: by the schema itself, by the arguments
+ * of a tool it must call, to JSON of any shape, or by words in the prompt.
+ *
+ * @category models
+ */
+export type Mode = "native" | "tool" | "json" | "prompt"
 
 /**
  * The wished form of the answer. `instruction` says in words what `schema` says to machines, for
- * endpoints without structured output.
+ * endpoints without structured output. `mode` is the firmest way still to be tried, where an endpoint has refused
+ * a firmer one for this request.
  *
  * @category models
  */
@@ -26,7 +36,26 @@ export type Output =
     readonly name: string
     readonly schema: JsonSchema.JsonSchema
     readonly instruction: string
+    readonly mode?: Mode
   }
+
+/**
+ * A tool the model may call; `parameters` is the JSON schema of its arguments, an object.
+ *
+ * @category models
+ */
+export interface Tool {
+  readonly name: string
+  readonly description: string
+  readonly parameters: JsonSchema.JsonSchema
+}
+
+/**
+ * Whether the model may, must or must not call a tool, or which one it must.
+ *
+ * @category models
+ */
+export type ToolChoice = "auto" | "required" | "none" | { readonly tool: string }
 
 /**
  * The predictor call a request was written for, as data: test doubles, recordings and the offline model
@@ -45,16 +74,23 @@ export interface Call {
  * - `accept`: tells whether an answer can be used, so that caches and memos keep no other
  * - `call`: what stands behind the messages, absent for requests written by hand
  * - `attempts`: the budget of the logical call; decorators that send it again pass it on
+ * - `stable`: how many of the first messages are the same in many calls, for endpoints that cache prefixes
+ * - `tools`, `toolChoice`: absent means no tools; the choice is `auto` then
+ * - `sink`: takes the answer's parts while it is written; absent, nobody listens and nothing is streamed
  *
  * @category models
  */
 export interface Request {
-  readonly messages: ReadonlyArray<Message>
+  readonly messages: ReadonlyArray<Message.Message>
   readonly output: Output
   readonly settings: Settings
   readonly accept?: (completion: Completion) => boolean
   readonly call?: Call
   readonly attempts?: Attempts
+  readonly stable?: number
+  readonly tools?: ReadonlyArray<Tool>
+  readonly toolChoice?: ToolChoice
+  readonly sink?: Sink
 }
 
 /**
@@ -70,11 +106,12 @@ export const text: Output = { _tag: "Text" }
  *
  * @category combinators
  */
-export const withInstruction = (request: Request): ReadonlyArray<Message> => {
+export const withInstruction = (request: Request): ReadonlyArray<Message.Message> => {
   const { messages, output } = request
   if (output._tag === "Text") return messages
-  const last = messages.findLastIndex((message) => message.role === "user")
-  return last < 0
-    ? [...messages, { role: "user", content: output.instruction }]
-    : messages.with(last, { role: "user", content: `${messages[last]?.content}\n\n${output.instruction}` })
+  const index = messages.findLastIndex((message) => message.role === "user")
+  const last = messages[index]
+  return last?.role === "user"
+    ? messages.with(index, Message.append(last, `\n\n${output.instruction}`))
+    : [...messages, Message.user(output.instruction)]
 }

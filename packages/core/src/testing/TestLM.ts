@@ -7,7 +7,7 @@
  *
  * A script is a list of replies, a function of the request, or answers by signature name. A reply is
  * text as the model would write it, an output as a plain object, an `LMErrorReason` to fail with, or one
- * of `after`, `truncated`, `never`, `completion`.
+ * of `after`, `truncated`, `never`, `completion`, `streamed`. Replies of other kinds are streamed in one piece.
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -17,6 +17,7 @@ import * as Layer from "effect/Layer"
 import type { Completion } from "../Completion.ts"
 import { LM } from "../LM.ts"
 import type { Request } from "../LM/Request.ts"
+import type { Emit } from "../LM/Sink.ts"
 import * as LMError from "../LMError.ts"
 import type { Reason } from "../LMErrorReason.ts"
 
@@ -74,16 +75,24 @@ export interface Recorder {
  */
 export class TestLM extends Context.Service<TestLM, Recorder>()("@effect-dspy/core/testing/TestLM") {}
 
+/** What is streamed before the reply is there, and the time before each piece. */
+interface Pieces {
+  readonly texts: ReadonlyArray<string>
+  readonly interval: Duration.Input
+}
+
 /** A reply with more to it than text. */
 class Scripted {
   readonly answer: string | Output | Reason | Partial<Completion> | "never"
   readonly kind: "reply" | "completion" | "never"
   readonly delay: Duration.Input
+  readonly pieces: Pieces | undefined
 
-  constructor(kind: Scripted["kind"], answer: Scripted["answer"], delay: Duration.Input = 0) {
+  constructor(kind: Scripted["kind"], answer: Scripted["answer"], delay: Duration.Input = 0, pieces?: Pieces) {
     this.kind = kind
     this.answer = answer
     this.delay = delay
+    this.pieces = pieces
   }
 }
 
@@ -93,7 +102,9 @@ class Scripted {
  * @category replies
  */
 export const after = (delay: Duration.Input, reply: Reply): Scripted =>
-  reply instanceof Scripted ? new Scripted(reply.kind, reply.answer, delay) : new Scripted("reply", reply, delay)
+  reply instanceof Scripted
+    ? new Scripted(reply.kind, reply.answer, delay, reply.pieces)
+    : new Scripted("reply", reply, delay)
 
 /**
  * A reply cut at the token limit.
@@ -118,6 +129,21 @@ export const never: Scripted = new Scripted("never", "never")
 export const completion = (answer: Partial<Completion>): Scripted => new Scripted("completion", answer)
 
 /**
+ * A reply that comes in pieces, `interval` before each. With a `reply` it ends in that instead of the pieces joined:
+ * a stream that is cut is `streamed(["{", "\"a\""], { reply: new LMErrorReason.StreamCut() })`.
+ *
+ * @category replies
+ */
+export const streamed = (
+  pieces: ReadonlyArray<string>,
+  options: { readonly interval?: Duration.Input; readonly reply?: Reply } = {}
+): Scripted => {
+  const reply = options.reply ?? pieces.join("")
+  const end = reply instanceof Scripted ? reply : new Scripted("reply", reply)
+  return new Scripted(end.kind, end.answer, end.delay, { texts: pieces, interval: options.interval ?? 0 })
+}
+
+/**
  * Builds a test LM and its recorder as plain values.
  *
  * @category constructors
@@ -132,16 +158,17 @@ export const make = (
   const requests: Array<Request> = []
   const recorder = { requests, started: 0, finished: 0, failed: 0, interrupted: 0, inFlight: 0, maxInFlight: 0 }
   const latency = options.latency ?? 0
-  const answer = (request: Request): Effect.Effect<Completion, LMError.LMError> => {
+  const answer = (request: Request, emit: Emit | undefined): Effect.Effect<Completion, LMError.LMError> => {
     const reply = next(request)
     const scripted = reply instanceof Scripted ? reply : new Scripted("reply", reply)
     const result = scripted.kind === "never" ? Effect.never : settle(scripted.answer, scripted.kind, provider, model)
-    return later(later(result, scripted.delay), typeof latency === "function" ? latency(request) : latency)
+    const told = scripted.pieces === undefined ? result : Effect.andThen(tell(scripted.pieces, emit), result)
+    return later(later(told, scripted.delay), typeof latency === "function" ? latency(request) : latency)
   }
   const lm = LM.make({
     provider,
     model,
-    generate: (request) =>
+    generate: (request, emit) =>
       Effect.suspend(() => {
         let begun = false
         const answered = Effect.suspend(() => {
@@ -150,7 +177,7 @@ export const make = (
           recorder.started++
           recorder.inFlight++
           recorder.maxInFlight = Math.max(recorder.maxInFlight, recorder.inFlight)
-          return answer(request)
+          return answer(request, emit)
         })
         return Effect.onExit(answered, (exit) =>
           Effect.sync(() => {
@@ -195,6 +222,13 @@ export const layer = (script: Script, options?: Options): Layer.Layer<LM | TestL
 // Even a sleep of no time hands over to other fibers; an instant answer should not.
 const later = <A, E>(self: Effect.Effect<A, E>, delay: Duration.Input): Effect.Effect<A, E> =>
   delay === 0 ? self : Effect.delay(self, delay)
+
+// The time passes whether somebody reads along or not.
+const tell = (pieces: Pieces, emit: Emit = () => Effect.void): Effect.Effect<void> =>
+  Effect.forEach(pieces.texts, (text) => later(emit([{ type: "text", text }]), pieces.interval), {
+    concurrency: 1,
+    discard: true
+  })
 
 const settle = (
   answer: Scripted["answer"],

@@ -14,6 +14,7 @@ import type { Field } from "@effect-dspy/core/Field"
 import { LM } from "@effect-dspy/core/LM"
 import * as LMError from "@effect-dspy/core/LMError"
 import * as Reason from "@effect-dspy/core/LMErrorReason"
+import * as Message from "@effect-dspy/core/Message"
 import type { Encoded } from "@effect-dspy/core/Signature"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -75,7 +76,7 @@ const answer = (request: LM.Request): Effect.Effect<Completion, LMError.LMError>
   const { seed = 0, rollout = 0 } = request.settings
   const variation = Math.abs(seed + rollout) % 3
   if (request.call !== undefined) return fromCall(request, request.call, variation)
-  const text = request.messages.findLast((message) => message.role === "user")?.content ?? ""
+  const text = Message.text(request.messages.findLast((message) => message.role === "user"))
   const reading = Rank.read(text)
   if (request.output._tag === "Text") return reply(request, Rank.sentences(reading, 2, variation).join(" ") || text)
   const { schema } = request.output
@@ -150,7 +151,7 @@ const reply = (request: LM.Request, text: string): Effect.Effect<Completion> =>
     finishReason: "stop",
     usage: {
       calls: 1,
-      inputTokens: request.messages.reduce((sum, message) => sum + tokens(message.content), 0),
+      inputTokens: request.messages.reduce((sum, message) => sum + tokens(Message.text(message)), 0),
       outputTokens: tokens(text)
     },
     provider,
