@@ -26,7 +26,7 @@ describe("a script", () => {
 
   it.effect("is a function of the request", () =>
     Effect.gen(function*() {
-      const echo = TestLM.layer((request) => `you said ${request.messages[0]?.content}`)
+      const echo = TestLM.layer((request) => `you said ${Message.text(request.messages[0])}`)
       const completion = yield* Effect.provide(ask("hi"), echo)
       assert.deepStrictEqual(completion, {
         content: [{ type: "text", text: "you said hi" }],

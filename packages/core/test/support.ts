@@ -1,5 +1,5 @@
 /** What several tests use: a signature, a stopwatch on the virtual clock, prompts as text. */
-import { Predict, Request, Signature } from "@effect-dspy/core"
+import { Message, Predict, Request, Signature } from "@effect-dspy/core"
 import { Clock, type Duration, Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 
@@ -29,4 +29,4 @@ export const timed = <A, E, R>(self: Effect.Effect<A, E, R>, limit: Duration.Inp
 
 /** Everything a request says to the model. */
 export const prompt = (request: Request.Request): string =>
-  Request.withInstruction(request).map(({ content, role }) => `<${role}>\n${content}`).join("\n")
+  Request.withInstruction(request).map((message) => `<${message.role}>\n${Message.text(message)}`).join("\n")
