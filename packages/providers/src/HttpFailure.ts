@@ -45,10 +45,8 @@ export const toError = (provider: string, model: string, failure: Failure, nowMs
  *
  * @category conversions
  */
-export const fromBody = (provider: string, model: string, body: unknown): LMError.LMError => {
-  const status = statusOf(words(body).code)
-  return LMError.make(provider, model, classify({ status, headers: {}, body: JSON.stringify(body) }, body, undefined))
-}
+export const fromBody = (body: unknown): Reason.Reason =>
+  classify({ status: statusOf(words(body).code), headers: {}, body: JSON.stringify(body) }, body, undefined)
 
 // The status an error would have come with, had its answer not begun with 200.
 const statusOf = (code: string): number => {

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
+import type * as Endpoint from "./Endpoint.ts"
 import * as OpenAiCompatible from "./OpenAiCompatible.ts"
 
 /**
@@ -17,7 +18,7 @@ import * as OpenAiCompatible from "./OpenAiCompatible.ts"
  */
 export interface Options {
   readonly model: string
-  readonly apiKey?: OpenAiCompatible.ApiKey
+  readonly apiKey?: Endpoint.ApiKey
   readonly baseUrl?: string
   readonly settings?: LM.Settings
 }
@@ -37,7 +38,6 @@ export const layerHttp = (options: Options): Layer.Layer<LM, Config.ConfigError,
       provider: "openai",
       apiKey,
       baseUrl,
-      structuredOutput: "json_schema",
       maxTokensField: "max_completion_tokens"
     })
   }))

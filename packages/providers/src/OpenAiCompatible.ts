@@ -2,29 +2,23 @@
  * A model behind any endpoint that speaks OpenAI's Chat Completions.
  *
  * Ollama, vLLM, LM Studio, llama.cpp, OpenRouter and most vendors offer one. The endpoint's abilities are
- * options, not code: whether it can be held to a JSON schema, what it calls the token limit.
+ * data, not code: how it can be held to a JSON schema, what it calls the token limit.
  */
 import { LM } from "@effect-dspy/core/LM"
-import type * as LMError from "@effect-dspy/core/LMError"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
-import * as HttpClient from "effect/http/HttpClient"
-import * as Url from "effect/http/Url"
+import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import * as Capabilities from "./Capabilities.ts"
 import * as ChatCompletions from "./ChatCompletions.ts"
-import * as Transport from "./Transport.ts"
-
-/** A key, or how to get one: read before every request, because cloud tokens expire. */
-export type ApiKey = Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, LMError.LMError>
+import * as Endpoint from "./Endpoint.ts"
 
 /**
  * - `baseUrl`: up to and without `/chat/completions`; default `OPENAI_BASE_URL`
  * - `apiKey`: default `OPENAI_API_KEY`, and none when that is not set
- * - `structuredOutput`: how the endpoint is held to a schema, default `json_schema`
+ * - `capabilities`: what the endpoint and its model can do, over `Capabilities.all`
  * - `headers`: sent with every request
  * - `settings`: defaults of this layer, under everything nearer
  *
@@ -34,9 +28,10 @@ export interface Options {
   readonly model: string
   readonly provider?: string
   readonly baseUrl?: string
-  readonly apiKey?: ApiKey
-  readonly structuredOutput?: ChatCompletions.StructuredOutput
+  readonly apiKey?: Endpoint.ApiKey
+  readonly capabilities?: Partial<Capabilities.Capabilities>
   readonly maxTokensField?: ChatCompletions.Dialect["maxTokensField"]
+  readonly streamUsage?: boolean
   readonly headers?: { readonly [name: string]: string }
   readonly settings?: LM.Settings
 }
@@ -46,46 +41,24 @@ export interface Options {
  *
  * @category constructors
  */
-export const make = Effect.fnUntraced(function*(options: Options) {
-  const client = yield* HttpClient.HttpClient
-  const baseUrl = options.baseUrl ?? (yield* Config.String("OPENAI_BASE_URL"))
-  const apiKey = options.apiKey ?? Option.getOrUndefined(yield* Config.option(Config.Redacted("OPENAI_API_KEY")))
-  const dialect: ChatCompletions.Dialect = {
-    provider: options.provider ?? "compatible",
-    model: options.model,
-    structuredOutput: options.structuredOutput ?? "json_schema",
-    maxTokensField: options.maxTokensField ?? "max_tokens"
-  }
-  const url = `${baseUrl.replace(/\/+$/, "")}/chat/completions`
-  // A mistake of whoever wrote it down, found before the first call and not retried as a lost connection.
-  if (Result.isFailure(Url.fromString(url))) return yield* Effect.die(new TypeError(`no URL: ${baseUrl}`))
-  const post = Transport.make(client, dialect.provider, dialect.model)
-  const encode = ChatCompletions.encoder(dialect)
-  const read = (text: string) => {
-    const decoded = ChatCompletions.decode(dialect, text)
-    return Result.isSuccess(decoded) ? Effect.succeed(decoded.success) : Effect.fail(decoded.failure)
-  }
-  const send = (body: string, key: Redacted.Redacted<string> | undefined) =>
-    Effect.flatMap(
-      post(
-        url,
-        key === undefined
-          ? { ...options.headers }
-          : { authorization: `Bearer ${Redacted.value(key)}`, ...options.headers },
-        body
-      ),
-      read
-    )
-  return LM.make({
-    provider: dialect.provider,
-    model: dialect.model,
-    ...(options.settings === undefined ? undefined : { defaults: options.settings }),
-    generate: (request) =>
-      Effect.isEffect(apiKey)
-        ? Effect.flatMap(apiKey, (key) => send(encode(request), key))
-        : send(encode(request), apiKey)
+export const make = (
+  options: Options
+): Effect.Effect<LM.Service, Config.ConfigError, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const baseUrl = options.baseUrl ?? (yield* Config.String("OPENAI_BASE_URL"))
+    const apiKey = options.apiKey ?? Option.getOrUndefined(yield* Config.option(Config.Redacted("OPENAI_API_KEY")))
+    const provider = options.provider ?? "compatible"
+    const { headers, model, settings } = options
+    const capabilities = { ...Capabilities.all, ...options.capabilities }
+    const protocol = ChatCompletions.make({
+      provider,
+      model,
+      capabilities,
+      maxTokensField: options.maxTokensField ?? "max_tokens",
+      streamUsage: options.streamUsage ?? true
+    })
+    return yield* Endpoint.make({ provider, model, baseUrl, protocol, capabilities, apiKey, headers, settings })
   })
-})
 
 /**
  * A layer over any HTTP client.

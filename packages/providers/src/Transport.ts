@@ -1,5 +1,5 @@
 /**
- * One JSON POST to an endpoint, and its answer as text.
+ * One JSON POST to an endpoint, and its answer as text: whole, or as it comes.
  *
  * What an LM call needs of HTTP and no more: the answer is bounded, failures are `LMErrorReason`s, trace
  * headers do not go to third parties, and interruption closes the socket.
@@ -17,21 +17,37 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import * as HttpFailure from "./HttpFailure.ts"
+import type { Headers } from "./Protocol.ts"
 
 /** An answer of more than 32 MB is no answer: no model writes that much, a broken proxy may. */
 const maxBytes = 32 * 1024 * 1024
 
 /**
+ * An answer: its headers, with names in lower case, and its text.
+ *
+ * @category models
+ */
+export interface Received {
+  readonly headers: { readonly [name: string]: string | undefined }
+  readonly text: string
+}
+
+/**
  * Posts to one endpoint on behalf of one model.
+ *
+ * - `post`: gives the answer when it is complete
+ * - `stream`: hands the answer's text on as it comes, and gives the headers at its end
  *
  * @category models
  */
 export interface Transport {
-  (
+  readonly post: (url: string, headers: Headers, body: string) => Effect.Effect<Received, LMError.LMError>
+  readonly stream: (
     url: string,
-    headers: { readonly [name: string]: string },
-    body: string
-  ): Effect.Effect<string, LMError.LMError>
+    headers: Headers,
+    body: string,
+    onText: (text: string) => Effect.Effect<void, LMError.LMError>
+  ) => Effect.Effect<Received["headers"], LMError.LMError>
 }
 
 /**
@@ -41,31 +57,48 @@ export interface Transport {
  */
 export const make = (client: HttpClient.HttpClient, provider: string, model: string): Transport => {
   const fail = (reason: Reason.Reason) => LMError.make(provider, model, reason)
-  return (url, headers, body) => {
+  const problem = (status: number) => (kind: "tooLarge" | "cut") =>
+    fail(kind === "tooLarge" ? new Reason.InvalidResponse({ status }) : new Reason.StreamCut())
+  const execute = <A>(
+    url: string,
+    headers: Headers,
+    body: string,
+    answered: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<A, LMError.LMError>
+  ): Effect.Effect<A, LMError.LMError> => {
     const request = HttpClientRequest.post(url, { headers, body: HttpBody.text(body, "application/json") })
     const answer = Effect.mapError(client.execute(request), (error) => fail(connection(error)))
-    return Effect.flatMap(answer, (response) => {
-      const text = Effect.mapError(read(response), (problem) =>
-        fail(
-          problem === "tooLarge"
-            ? new Reason.InvalidResponse({ status: response.status })
-            : new Reason.StreamCut()
-        ))
-      return response.status === 200
-        ? text
-        // The words of a failed answer help, but a body that breaks off must not hide its status.
-        : Effect.flatMap(
-          Effect.orElseSucceed(text, () => ""),
-          (words) =>
-            Effect.flatMap(Clock.currentTimeMillis, (now) =>
-              Effect.fail(HttpFailure.toError(
-                provider,
-                model,
-                { status: response.status, headers: response.headers, body: words },
-                now
-              )))
-        )
-    }).pipe(Effect.provideContext(discreet))
+    return Effect.provideContext(
+      Effect.flatMap(answer, (response) => response.status === 200 ? answered(response) : failed(response)),
+      discreet
+    )
+  }
+  // The words of a failed answer help, but a body that breaks off must not hide its status.
+  const failed = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<never, LMError.LMError> =>
+    Effect.flatMap(
+      Effect.orElseSucceed(read(response), () => ""),
+      (words) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Effect.fail(HttpFailure.toError(
+            provider,
+            model,
+            { status: response.status, headers: response.headers, body: words },
+            now
+          )))
+    )
+  return {
+    post: (url, headers, body) =>
+      execute(url, headers, body, (response) =>
+        Effect.mapBoth(read(response), {
+          onFailure: problem(response.status),
+          onSuccess: (text) => ({ headers: response.headers, text })
+        })),
+    stream: (url, headers, body, onText) =>
+      execute(
+        url,
+        headers,
+        body,
+        (response) => Effect.as(pieces(response, problem(response.status), onText), response.headers)
+      )
   }
 }
 
@@ -81,26 +114,33 @@ const read = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<st
   // A plain body says how long it is and is read at once; others are counted on the way.
   const declared = length === undefined || encoding !== undefined ? undefined : Number(length)
   if (declared !== undefined && declared <= maxBytes) return Effect.mapError(response.text, () => "cut")
-  return Effect.suspend(() => {
-    // One that says it is too long is opened all the same: only a stream that ends closes its connection.
-    let bytes = declared ?? 0
-    let text = ""
+  let text = ""
+  const whole = pieces(response, (kind) => kind, (piece) =>
+    Effect.sync(() => {
+      text += piece
+    }), declared)
+  return Effect.map(whole, () => text)
+}
+
+// One that says it is too long is opened all the same: only a stream that ends closes its connection.
+const pieces = <E, E2>(
+  response: HttpClientResponse.HttpClientResponse,
+  problem: (kind: "tooLarge" | "cut") => E,
+  onText: (piece: string) => Effect.Effect<void, E2>,
+  declared = 0
+): Effect.Effect<void, E | E2> =>
+  Effect.suspend(() => {
+    let bytes = declared
     return response.stream.pipe(
-      Stream.mapError(() => "cut" as const),
+      Stream.mapError(() => problem("cut")),
       Stream.tap((chunk) => {
         bytes += chunk.byteLength
-        return bytes > maxBytes ? Effect.fail("tooLarge" as const) : Effect.void
+        return bytes > maxBytes ? Effect.fail(problem("tooLarge")) : Effect.void
       }),
       Stream.decodeText(),
-      Stream.runForEach((chunk) =>
-        Effect.sync(() => {
-          text += chunk
-        })
-      ),
-      Effect.map(() => text)
+      Stream.runForEach(onText)
     )
   })
-}
 
 const connection = (error: HttpClientError.HttpClientError): Reason.Reason => {
   const code = codeOf(error.reason)

@@ -2,10 +2,14 @@
  * `@effect-dspy/providers`: LM layers for real endpoints. The offline one has an entry of its own,
  * `@effect-dspy/providers/offline`.
  */
+export * as Capabilities from "./Capabilities.ts"
 export * as ChatCompletions from "./ChatCompletions.ts"
+export * as Endpoint from "./Endpoint.ts"
 export * as HttpFailure from "./HttpFailure.ts"
 export * as OpenAi from "./OpenAi.ts"
 export * as OpenAiCompatible from "./OpenAiCompatible.ts"
+export type * as Protocol from "./Protocol.ts"
 export * as RetryAfter from "./RetryAfter.ts"
 export * as StrictSchema from "./StrictSchema.ts"
+export * as ToolInput from "./ToolInput.ts"
 export * as Transport from "./Transport.ts"

@@ -1,6 +1,6 @@
 import { LM, LMError } from "@effect-dspy/core"
 import * as Completion from "@effect-dspy/core/Completion"
-import { ChatCompletions, OpenAiCompatible } from "@effect-dspy/providers"
+import { Capabilities, ChatCompletions, OpenAiCompatible } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Redacted, Result } from "effect"
 import { inspect } from "node:util"
@@ -9,11 +9,18 @@ import { type Answer, answer, ask, options, reply, says, serve } from "./server.
 const dialect: ChatCompletions.Dialect = {
   provider: "loopback",
   model: "test-model",
-  structuredOutput: "json_schema",
-  maxTokensField: "max_tokens"
+  capabilities: Capabilities.all,
+  maxTokensField: "max_tokens",
+  streamUsage: true
 }
 
-const decode = (body: unknown) => ChatCompletions.decode(dialect, JSON.stringify(body))
+const protocol = ChatCompletions.make(dialect)
+
+/** Reads a body; a failure is what the endpoint would raise. */
+const decodeText = (body: string) =>
+  Result.mapError(protocol.decode(body), (reason) => LMError.make(dialect.provider, dialect.model, reason))
+
+const decode = (body: unknown) => decodeText(JSON.stringify(body))
 
 const completion = (body: unknown) => Result.getOrThrow(decode(body))
 
@@ -33,7 +40,8 @@ describe("answers", () => {
       finishReason: "stop",
       usage: { calls: 1 },
       provider: "loopback",
-      model: "test-model-2026"
+      model: "test-model-2026",
+      id: "chatcmpl-1"
     })
   })
 
@@ -71,14 +79,15 @@ describe("answers", () => {
   it("without content are empty, not an error of the protocol", () => {
     assert.strictEqual(Completion.text(completion(message({ content: null }))), "")
     assert.strictEqual(Completion.text(completion(message({}))), "")
-    assert.strictEqual(Completion.text(completion(message({ tool_calls: [{ id: "call_1" }] }))), "")
+    assert.strictEqual(Completion.text(completion(message({ tool_calls: [] }))), "")
   })
 
   it("stop at the limit, at their end, or for a reason of their own", () => {
     const reason = (finish_reason: unknown) => completion(message({ content: "x" }, { finish_reason })).finishReason
     assert.strictEqual(reason("stop"), "stop")
     assert.strictEqual(reason("length"), "length")
-    assert.strictEqual(reason("tool_calls"), "other")
+    assert.strictEqual(reason("tool_calls"), "toolCalls")
+    assert.strictEqual(reason("function_call"), "toolCalls")
     assert.strictEqual(reason("eos"), "other")
     assert.strictEqual(reason("toString"), "other")
     assert.strictEqual(reason(null), "stop")
@@ -103,7 +112,7 @@ describe("answers", () => {
   it("of another protocol are invalid, and their text stays behind", () => {
     const bodies = ["<html>Welcome</html>", "", "null", "[]", "{}", "{\"choices\":[]}", "{\"choices\":[{}]}", "7"]
     for (const body of bodies) {
-      const error = Result.getOrThrow(Result.flip(ChatCompletions.decode(dialect, body)))
+      const error = Result.getOrThrow(Result.flip(decodeText(body)))
       assert.deepInclude(error.reason, { _tag: "InvalidResponse", status: 200 }, body)
       assert.strictEqual(LMError.reveal(error), body)
       assert.isTrue(error.isRetryable)

@@ -63,7 +63,7 @@ describe("the request", () => {
 
   it.live("asks for JSON of any shape, and says in words which, where schemas are not known", () =>
     Effect.gen(function*() {
-      const { json } = yield* sent(question, { structuredOutput: "json_object" })
+      const { json } = yield* sent(question, { capabilities: { structuredOutput: ["json"] } })
       assert.deepStrictEqual(json.response_format, { type: "json_object" })
       const [, user] = contents(json)
       assert.match(user?.content ?? "", /capital of France\?\n\nReply with one JSON object.*\n\{"type":"object"/s)
@@ -71,7 +71,7 @@ describe("the request", () => {
 
   it.live("only asks in words where nothing else is known", () =>
     Effect.gen(function*() {
-      const { json } = yield* sent(question, { structuredOutput: "prompt" })
+      const { json } = yield* sent(question, { capabilities: { structuredOutput: ["prompt"] } })
       assert.hasAllKeys(json, ["model", "messages"])
       const messages = contents(json)
       assert.notInclude(messages[0]?.content, "\"type\":\"object\"")
@@ -80,8 +80,8 @@ describe("the request", () => {
 
   it.live("without a signature asks for plain text", () =>
     Effect.gen(function*() {
-      for (const structuredOutput of ["json_schema", "json_object", "prompt"] as const) {
-        const { json } = yield* sent(ask, { structuredOutput })
+      for (const mode of ["native", "tool", "json", "prompt"] as const) {
+        const { json } = yield* sent(ask, { capabilities: { structuredOutput: [mode] } })
         assert.deepStrictEqual(json, { model: "test-model", messages: [{ role: "user", content: "hello" }] })
       }
     }))

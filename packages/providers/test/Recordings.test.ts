@@ -136,7 +136,13 @@ describe.skipIf(folder === undefined)("recorded chat completions", () => {
         assert.deepStrictEqual(thought, reasoning === "" ? [] : [reasoning], id)
         if (reasoning !== "") seen.reasoning++
         const stopped = choice?.finish_reason
-        assert.strictEqual(completion.finishReason, stopped === "stop" || stopped === "length" ? stopped : "other", id)
+        const called = Completion.toolCalls(completion).length > 0
+        const expected = called ? "toolCalls" : stopped === "stop" || stopped === "length" ? stopped : "other"
+        assert.strictEqual(completion.finishReason, expected, id)
+        assert.lengthOf(
+          Completion.toolCalls(completion),
+          message?.tool_calls?.length ?? (message?.function_call ? 1 : 0)
+        )
         if (stopped === "length") seen.cut++
         assert.deepStrictEqual(completion.usage, usageOf(recording), id)
         assert.strictEqual(completion.model, recording.responseJson?.model, id)

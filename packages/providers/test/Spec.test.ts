@@ -63,8 +63,9 @@ const settings: ReadonlyArray<LM.Settings> = [
 const dialects: ReadonlyArray<Partial<OpenAiCompatible.Options>> = [
   {},
   { maxTokensField: "max_completion_tokens" },
-  { structuredOutput: "json_object" },
-  { structuredOutput: "prompt" }
+  { capabilities: { structuredOutput: ["json"] } },
+  { capabilities: { structuredOutput: ["tool"] } },
+  { capabilities: { structuredOutput: ["prompt"] } }
 ]
 
 /** The bodies sent for one signature: the question, and the question again after an answer of no use. */

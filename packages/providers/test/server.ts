@@ -15,6 +15,7 @@ import type { OpenAiCompatible } from "../src/index.ts"
  * - `pause`: milliseconds in the middle of the body
  * - `cut`: destroys the socket instead of answering, or in the middle of the body
  * - `chunked`: without content-length
+ * - `cutAt`: writes the body in two pieces, cut at this byte
  */
 export interface Answer {
   readonly status?: number
@@ -24,6 +25,7 @@ export interface Answer {
   readonly pause?: number
   readonly cut?: "before" | "inside"
   readonly chunked?: boolean
+  readonly cutAt?: number
 }
 
 export interface Seen {
@@ -116,6 +118,13 @@ const send = (server: Server, response: Http.ServerResponse, answer: Answer): vo
     ...(answer.chunked === true ? undefined : { "content-length": String(bytes.byteLength) }),
     ...answer.headers
   })
+  if (answer.cutAt !== undefined) {
+    response.write(
+      bytes.subarray(0, answer.cutAt),
+      () => setImmediate(() => response.end(bytes.subarray(answer.cutAt)))
+    )
+    return
+  }
   if (answer.cut === undefined && answer.pause === undefined) {
     Readable.from(pieces(server, bytes)).pipe(response)
     return

@@ -1,0 +1,241 @@
+/**
+ * Answers and streams of OpenAI's Chat Completions.
+ *
+ * Written for the many servers that speak it almost: unknown keys are ignored, missing ones are fine
+ * where an answer can be read without them, and an error inside a 200 is an error.
+ */
+import type { Completion, Content, FinishReason } from "@effect-dspy/core/Completion"
+import type { Part } from "@effect-dspy/core/LM/Sink"
+import * as Reason from "@effect-dspy/core/LMErrorReason"
+import type { Usage } from "@effect-dspy/core/Usage"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as HttpFailure from "./HttpFailure.ts"
+import type { Reader } from "./Protocol.ts"
+import * as ToolInput from "./ToolInput.ts"
+
+/** Who answers, where an answer does not say. */
+type Asked = { readonly provider: string; readonly model: string }
+
+/**
+ * Reads an answer's body.
+ *
+ * @category decoding
+ */
+export const decode = ({ model, provider }: Asked, text: string): Result.Result<Completion, Reason.Reason> => {
+  const json = parse(text)
+  const body = json === undefined ? undefined : decodeBody(json)
+  if (body === undefined || Result.isFailure(body)) return Result.fail(invalid(text))
+  const { choices, error, usage } = body.success
+  if (error !== undefined && error !== null) return Result.fail(HttpFailure.fromBody({ error }))
+  const choice = choices?.[0]
+  if (choice === undefined) return Result.fail(invalid(text))
+  const { message } = choice
+  if (typeof message.refusal === "string" && message.refusal !== "") {
+    return Result.fail(new Reason.Refused({ detail: Redacted.make(message.refusal) }))
+  }
+  if (choice.finish_reason === "content_filter") return Result.fail(new Reason.Refused({}))
+  const reasoning = message.reasoning_content ?? message.reasoning
+  const answer = contentText(message.content)
+  const calls = [
+    ...(message.tool_calls ?? []).map((call, index) =>
+      ToolInput.call(call.id ?? `call_${index}`, call.function.name ?? "", call.function.arguments ?? "")
+    ),
+    // The form before tools; some servers still answer in it.
+    ...(message.function_call === undefined || message.function_call === null ? [] : [
+      ToolInput.call("call_0", message.function_call.name ?? "", message.function_call.arguments ?? "")
+    ])
+  ]
+  const content: Array<Content> = []
+  if (typeof reasoning === "string" && reasoning !== "") content.push({ type: "reasoning", text: reasoning })
+  if (answer !== "" || calls.length === 0) content.push({ type: "text", text: answer })
+  return Result.succeed({
+    content: [...content, ...calls],
+    finishReason: finishReason(choice.finish_reason, calls.length > 0),
+    usage: toUsage(usage),
+    provider,
+    model: body.success.model ?? model,
+    ...(typeof body.success.id === "string" && body.success.id !== "" ? { id: body.success.id } : undefined)
+  })
+}
+
+/**
+ * Reads a stream's events. The end is told by a finish reason: not every server sends `[DONE]`, and usage may
+ * come after it.
+ *
+ * @category decoding
+ */
+export const reader = ({ model, provider }: Asked): Reader => {
+  let id: string | undefined
+  let answeredBy: string | undefined
+  let text = ""
+  let reasoning = ""
+  let refusal = ""
+  let finish: string | undefined
+  let usage: Usage = { calls: 1 }
+  const calls = ToolInput.make()
+  return {
+    push: ({ data, name }) => {
+      if (data === "[DONE]") return none
+      const json = parse(data)
+      const decoded = json === undefined ? undefined : decodeChunk(json)
+      if (decoded === undefined || Result.isFailure(decoded)) return Result.fail(invalid(data))
+      const chunk = decoded.success
+      if (chunk.error !== undefined && chunk.error !== null) {
+        return Result.fail(HttpFailure.fromBody({ error: chunk.error }))
+      }
+      if (name === "error") return Result.fail(HttpFailure.fromBody(json))
+      id ??= chunk.id ?? undefined
+      answeredBy ??= chunk.model ?? undefined
+      if (chunk.usage !== undefined && chunk.usage !== null) usage = toUsage(chunk.usage)
+      const choice = chunk.choices?.[0]
+      if (choice === undefined) return none
+      if (choice.finish_reason !== undefined && choice.finish_reason !== null) finish = choice.finish_reason
+      const parts: Array<Part> = []
+      const delta = choice.delta ?? {}
+      const thought = delta.reasoning_content ?? delta.reasoning
+      if (typeof thought === "string" && thought !== "") {
+        reasoning += thought
+        parts.push({ type: "reasoning", text: thought })
+      }
+      const piece = contentText(delta.content)
+      if (piece !== "") {
+        text += piece
+        parts.push({ type: "text", text: piece })
+      }
+      refusal += delta.refusal ?? ""
+      for (const call of delta.tool_calls ?? []) {
+        parts.push(
+          ...calls.add(
+            call.index ?? undefined,
+            call.id ?? undefined,
+            call.function?.name ?? undefined,
+            call.function?.arguments ?? ""
+          )
+        )
+      }
+      return parts.length === 0 ? none : Result.succeed(parts)
+    },
+    end: () => {
+      if (finish === undefined) return Result.fail(new Reason.StreamCut())
+      if (refusal !== "") return Result.fail(new Reason.Refused({ detail: Redacted.make(refusal) }))
+      if (finish === "content_filter") return Result.fail(new Reason.Refused({}))
+      const content: Array<Content> = []
+      if (reasoning !== "") content.push({ type: "reasoning", text: reasoning })
+      const called = calls.all()
+      if (text !== "" || called.length === 0) content.push({ type: "text", text })
+      return Result.succeed({
+        content: [...content, ...called],
+        finishReason: finishReason(finish, called.length > 0),
+        usage,
+        provider,
+        model: answeredBy ?? model,
+        ...(id === undefined || id === "" ? undefined : { id })
+      })
+    }
+  }
+}
+
+const none: Result.Result<ReadonlyArray<Part>, never> = Result.succeed([])
+
+const invalid = (text: string): Reason.Reason =>
+  new Reason.InvalidResponse({ status: 200, detail: Redacted.make(text) })
+
+const parse = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const finishReasons = new Map<string, FinishReason>([
+  ["stop", "stop"],
+  ["length", "length"],
+  ["tool_calls", "toolCalls"],
+  ["function_call", "toolCalls"]
+])
+
+// Some servers say nothing, or `stop` beside tool calls.
+const finishReason = (word: string | null | undefined, called: boolean): FinishReason => {
+  const reason = finishReasons.get(word ?? "stop") ?? "other"
+  return called && reason === "stop" ? "toolCalls" : reason
+}
+
+const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
+
+const Text = optional(Schema.Union([
+  Schema.String,
+  Schema.Array(Schema.Struct({ type: optional(Schema.String), text: optional(Schema.String) }))
+]))
+
+const Function = Schema.Struct({ name: optional(Schema.String), arguments: optional(Schema.String) })
+
+const turn = {
+  content: Text,
+  refusal: optional(Schema.String),
+  reasoning: optional(Schema.Unknown),
+  reasoning_content: optional(Schema.Unknown)
+}
+
+const Body = Schema.Struct({
+  id: optional(Schema.Unknown),
+  model: optional(Schema.String),
+  error: optional(Schema.Unknown),
+  choices: optional(Schema.Array(Schema.Struct({
+    finish_reason: optional(Schema.String),
+    message: Schema.Struct({
+      ...turn,
+      tool_calls: optional(Schema.Array(Schema.Struct({ id: optional(Schema.String), function: Function }))),
+      function_call: optional(Function)
+    })
+  }))),
+  usage: optional(Schema.Unknown)
+})
+
+const Chunk = Schema.Struct({
+  id: optional(Schema.String),
+  model: optional(Schema.String),
+  error: optional(Schema.Unknown),
+  choices: optional(Schema.Array(Schema.Struct({
+    finish_reason: optional(Schema.String),
+    delta: optional(Schema.Struct({
+      ...turn,
+      tool_calls: optional(Schema.Array(Schema.Struct({
+        index: optional(Schema.Finite),
+        id: optional(Schema.String),
+        function: optional(Function)
+      })))
+    }))
+  }))),
+  usage: optional(Schema.Unknown)
+})
+
+const decodeBody = Schema.decodeUnknownResult(Body)
+const decodeChunk = Schema.decodeUnknownResult(Chunk)
+
+type Pieces = string | ReadonlyArray<{ readonly text?: string | null }>
+
+const contentText = (content: Pieces | null | undefined): string =>
+  typeof content === "string" ? content : content?.map((part) => part.text ?? "").join("") ?? ""
+
+// Prompt tokens include cached ones, completion tokens include reasoning: as `Usage` wants them. A figure
+// in a form of its own (a price as text or in parts) is left out; it must not cost the answer.
+const toUsage = (usage: unknown): Usage => {
+  const figures = record(usage)
+  const prompt = record(figures.prompt_tokens_details)
+  const completion = record(figures.completion_tokens_details)
+  const known: { readonly [K in keyof Usage]?: unknown } = {
+    inputTokens: figures.prompt_tokens,
+    cachedTokens: prompt.cached_tokens ?? figures.prompt_cache_hit_tokens,
+    cacheWriteTokens: prompt.cache_write_tokens,
+    outputTokens: figures.completion_tokens,
+    reasoningTokens: completion.reasoning_tokens,
+    costUsd: figures.cost
+  }
+  return { calls: 1, ...Object.fromEntries(Object.entries(known).filter(([, figure]) => Number.isFinite(figure))) }
+}
+
+const record = (value: unknown): { readonly [key: string]: unknown } =>
+  typeof value === "object" && value !== null ? value as { readonly [key: string]: unknown } : {}

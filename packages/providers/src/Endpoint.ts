@@ -1,0 +1,163 @@
+/**
+ * A model behind a URL: a protocol, a base URL and a key make an LM.
+ *
+ * The life of a request:
+ * 1. The protocol writes it; what it cannot say fails here, and nothing is sent.
+ * 2. The key is read, for every request: cloud tokens expire.
+ * 3. It is posted. When somebody reads along, the answer is streamed and each event's parts are handed on.
+ * 4. The answer is brought back to the form that was asked for: a forced tool's arguments become its text, a
+ *    lowered schema's shape that of the signature.
+ * 5. An endpoint that refuses the output's form is asked again in a looser one, for this call only.
+ */
+import type { Completion, Content } from "@effect-dspy/core/Completion"
+import { LM } from "@effect-dspy/core/LM"
+import type { Request } from "@effect-dspy/core/LM/Request"
+import type { Emit, Part } from "@effect-dspy/core/LM/Sink"
+import * as LMError from "@effect-dspy/core/LMError"
+import type * as Reason from "@effect-dspy/core/LMErrorReason"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Url from "effect/http/Url"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Capabilities from "./Capabilities.ts"
+import * as Framing from "./Framing.ts"
+import type { Encoded, Headers, Protocol } from "./Protocol.ts"
+import * as Transport from "./Transport.ts"
+
+/** A key, or how to get one: read before every request, because cloud tokens expire. */
+export type ApiKey = Redacted.Redacted<string> | Effect.Effect<Redacted.Redacted<string>, LMError.LMError>
+
+/**
+ * - `baseUrl`: the protocol's path is put after it
+ * - `headers`: sent with every request, over those of the protocol
+ * - `settings`: defaults of this LM, under everything nearer
+ *
+ * @category models
+ */
+export interface Options {
+  readonly provider: string
+  readonly model: string
+  readonly baseUrl: string
+  readonly protocol: Protocol
+  readonly capabilities: Capabilities.Capabilities
+  readonly apiKey?: ApiKey | undefined
+  readonly headers?: Headers | undefined
+  readonly settings?: LM.Settings | undefined
+}
+
+/**
+ * Builds the LM over the HTTP client in scope.
+ *
+ * @category constructors
+ */
+export const make = (options: Options): Effect.Effect<LM.Service, never, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const { apiKey, capabilities, model, protocol, provider } = options
+    const base = options.baseUrl.replace(/\/+$/, "")
+    const url = `${base}${protocol.path(false)}`
+    const streamUrl = `${base}${protocol.path(true)}`
+    // A mistake of whoever wrote it down, found before the first call and not retried as a lost connection.
+    if (Result.isFailure(Url.fromString(url))) return yield* Effect.die(new TypeError(`no URL: ${options.baseUrl}`))
+    const transport = Transport.make(yield* HttpClient.HttpClient, provider, model)
+    const fail = (reason: Reason.Reason) => Effect.fail(LMError.make(provider, model, reason))
+    const open: Headers = { ...protocol.headers, ...options.headers }
+
+    const send = (encoded: Encoded, headers: Headers, emit: Emit | undefined) => {
+      const answer = emit === undefined
+        ? Effect.flatMap(transport.post(url, headers, encoded.body), ({ text }) => toEffect(protocol.decode(text)))
+        : Framing.read(
+          protocol,
+          toParts(encoded, emit),
+          (onText) => transport.stream(streamUrl, headers, encoded.body, onText),
+          fail
+        )
+      return Effect.map(answer, (completion) => settle(completion, encoded))
+    }
+    const toEffect = (result: Result.Result<Completion, Reason.Reason>) =>
+      Result.isSuccess(result) ? Effect.succeed(result.success) : fail(result.failure)
+
+    const authorized = (key: Redacted.Redacted<string>): Headers => ({
+      ...protocol.authorize(Redacted.value(key)),
+      ...open
+    })
+    return LM.make({
+      provider,
+      model,
+      ...(options.settings === undefined ? undefined : { defaults: options.settings }),
+      generate: (request, emit) => {
+        const encoded = protocol.encode(request, emit !== undefined)
+        if (Result.isFailure(encoded)) return fail(encoded.failure)
+        if (apiKey === undefined) return send(encoded.success, open, emit)
+        return Effect.isEffect(apiKey)
+          ? Effect.flatMap(apiKey, (key) => send(encoded.success, authorized(key), emit))
+          : send(encoded.success, authorized(apiKey), emit)
+      },
+      lesser: (request, failure) => lesser(capabilities, request, failure)
+    })
+  })
+
+// Words of endpoints that refused the form of the output and not the request.
+const refusedForm =
+  /response_?format|json_?schema|json_object|output_config|text\.format|structured output|grammar|tool_choice|forced tool|responseSchema|too many states/i
+
+const lesser = (
+  capabilities: Capabilities.Capabilities,
+  request: Request,
+  failure: LMError.LMError
+): Request | undefined => {
+  const { output } = request
+  if (output._tag === "Text" || failure.reason._tag !== "InvalidRequest") return undefined
+  if (!refusedForm.test(LMError.reveal(failure) ?? "")) return undefined
+  const [, mode] = Capabilities.modes(capabilities, output)
+  return mode === undefined ? undefined : { ...request, output: { ...output, mode } }
+}
+
+const settle = (completion: Completion, encoded: Encoded): Completion => {
+  const { adjustments, outputTool, restore } = encoded
+  let { content, finishReason } = completion
+  if (outputTool !== undefined && content.some((part) => part.type === "toolCall" && part.name === outputTool)) {
+    content = content.flatMap((part) => fromTool(part, outputTool))
+    if (finishReason === "toolCalls") finishReason = "stop"
+  }
+  if (restore !== undefined) content = content.map((part) => restored(part, restore))
+  return content === completion.content && adjustments.length === 0
+    ? completion
+    : { ...completion, content, finishReason, ...(adjustments.length === 0 ? undefined : { adjustments }) }
+}
+
+// Prose beside the forced call is no part of the answer.
+const fromTool = (part: Content, tool: string): ReadonlyArray<Content> => {
+  if (part.type === "text") return []
+  if (part.type !== "toolCall" || part.name !== tool) return [part]
+  const text = typeof part.arguments === "string" ? part.arguments : JSON.stringify(part.arguments)
+  return [{ type: "text", text }]
+}
+
+const restored = (part: Content, restore: (json: unknown) => unknown): Content => {
+  if (part.type !== "text") return part
+  try {
+    return { ...part, text: JSON.stringify(restore(JSON.parse(part.text))) }
+  } catch {
+    // No JSON: the adapter will find out what it is.
+    return part
+  }
+}
+
+// A reader of a structured answer reads the forced tool's arguments as its text.
+const toParts = ({ outputTool }: Encoded, emit: Emit): Emit =>
+  outputTool === undefined ? emit : (parts) => {
+    const kept = parts.flatMap((part): ReadonlyArray<Part> => {
+      switch (part.type) {
+        case "toolInput":
+          return part.name === outputTool ? [{ type: "text", text: part.text }] : [part]
+        case "toolCall":
+          return part.call.name === outputTool ? [] : [part]
+        case "text":
+          return []
+        default:
+          return [part]
+      }
+    })
+    return kept.length === 0 ? Effect.void : emit(kept)
+  }
