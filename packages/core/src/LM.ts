@@ -14,6 +14,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Schedule from "effect/Schedule"
 import * as Around from "./LM/Around.ts"
+import { cache, type Options as CacheOptions_ } from "./LM/Cache.ts"
 import { concurrency } from "./LM/Concurrency.ts"
 import * as Decorator from "./LM/Decorator.ts"
 import { generate } from "./LM/Generate.ts"
@@ -55,13 +56,15 @@ export const LM = Object.assign(Tag, {
   /** Applies a decorator to a part of a program. */
   using: Decorator.using,
   /** The decorators as functions from LM to LM, for `using` and for decorators of your own. */
-  decorator: { concurrency, resilient, retry, timeout },
+  decorator: { cache, concurrency, resilient, retry, timeout },
   /** At most this many requests at once, over everything that uses the layer. */
   concurrency: (permits: number) => Decorator.decorate(concurrency(permits)),
   /** A time limit for one request. */
   timeout: (limit: Duration.Input) => Decorator.decorate(timeout(limit)),
   /** Retries what is retryable, within `LM.Settings.attempts`. */
   retry: (options?: { readonly schedule?: Schedule.Schedule<unknown, LMError> }) => Decorator.decorate(retry(options)),
+  /** Keeps accepted answers, and makes identical calls in flight one request. */
+  cache: (options?: CacheOptions_) => Decorator.decorate(cache(options)),
   /** Timeout, concurrency and retry in the right order. */
   resilient: (options?: Options) => Decorator.decorate(resilient(options))
 })
@@ -83,5 +86,6 @@ export declare namespace LM {
   export type Settings = Settings_.Settings
   export type Middleware = Around.Middleware
   export type Decorator<E = never, R = never> = Decorator.Decorator<E, R>
+  export type CacheOptions = CacheOptions_
   export type ResilientOptions = Options
 }

@@ -25,6 +25,7 @@ const sent: Usage.Usage = { calls: 1 }
  *
  * - `generate`: gives the whole answer; with `emit`, somebody reads along, and what an endpoint can stream is
  *   emitted part by part on the way
+ * - `endpoint`: base URL and account fingerprint, default the provider's name; see `LM.Service`
  * - `lesser`: another way to ask the same, for a request the endpoint refused; it is sent at once and counted
  *
  * ```ts
@@ -52,6 +53,7 @@ const sent: Usage.Usage = { calls: 1 }
 export const make = (options: {
   readonly provider: string
   readonly model: string
+  readonly endpoint?: string
   readonly defaults?: Settings.Settings
   readonly generate: (request: Request, emit?: Emit) => Effect.Effect<Completion, LMError.LMError>
   readonly lesser?: (request: Request, failure: LMError.LMError) => Request | undefined
@@ -88,6 +90,7 @@ export const make = (options: {
     [TypeId]: TypeId,
     provider,
     model,
+    endpoint: options.endpoint ?? provider,
     defaults,
     generate: (request) =>
       again(defaults === Settings.none ? request : { ...request, settings: Settings.merge(defaults, request.settings) })

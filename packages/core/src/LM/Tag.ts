@@ -16,6 +16,8 @@ export const TypeId = "~@effect-dspy/core/LM"
 
 /**
  * - `provider`, `model`: who answers, for errors, spans and traces
+ * - `endpoint`: where the model is asked and on whose account, so that answers of two accounts are kept apart:
+ *   a base URL, and a fingerprint of the key, never the key
  * - `defaults`: settings of the layer, under everything nearer
  *
  * @category models
@@ -24,6 +26,7 @@ export interface Service {
   readonly [TypeId]: typeof TypeId
   readonly provider: string
   readonly model: string
+  readonly endpoint: string
   readonly defaults: Settings
   readonly generate: (request: Request) => Effect.Effect<Completion, LMError>
 }

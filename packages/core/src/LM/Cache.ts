@@ -1,0 +1,128 @@
+/**
+ * Answers that are kept, so that nobody pays twice for the same question.
+ *
+ * The life of a question:
+ * 1. Its identity (see `Identity`) holds endpoint, account, model, messages, schema, tools and settings. Another
+ *    base URL, another key or another `LM.Settings.rollout` makes another question.
+ * 2. The first to ask sends the request. Whoever asks the same meanwhile waits for that answer. When the first
+ *    gives up, the others still get it; when all give up, the request is interrupted.
+ * 3. The answer is kept if the request accepts it. A failure, or an answer that can't be read, is shared with
+ *    those who were waiting and then forgotten.
+ * 4. A kept answer is `replayed`: it was not sent, so it counts no call and no token. It goes when its time to
+ *    live is over, or when it is the least recently used of too many.
+ *
+ * The cache goes outermost. Under retry it would be asked again for every attempt, and under concurrency a kept
+ * answer would wait for a permit that it does not need.
+ */
+import * as EffectCache from "effect/Cache"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import * as Hash from "effect/Hash"
+import type { Completion } from "../Completion.ts"
+import type { LMError } from "../LMError.ts"
+import type { Decorator } from "./Decorator.ts"
+import * as Identity from "./Identity.ts"
+import { wrap } from "./Make.ts"
+import type { Request } from "./Request.ts"
+
+/**
+ * - `capacity`: answers kept, default 1,000
+ * - `timeToLive`: default one day, because the model behind a name changes without notice
+ *
+ * @category models
+ */
+export interface Options {
+  readonly capacity?: number
+  readonly timeToLive?: Duration.Input
+}
+
+/**
+ * Keeps accepted answers in memory for as long as the layer lives, and makes identical calls in flight one
+ * request.
+ *
+ * ```ts
+ * import { LM, Usage } from "@effect-dspy/core"
+ * import { TestLM } from "@effect-dspy/core/testing"
+ * import { Effect } from "effect"
+ *
+ * const ask = LM.generate({ messages: [{ role: "user", content: "hello" }] })
+ * const program = Effect.all(Array.from({ length: 50 }, () => ask), { concurrency: "unbounded" })
+ * const Live = TestLM.layer(() => "Hi!").pipe(LM.cache())
+ * const [answers, usage] = await Effect.runPromise(program.pipe(Usage.track, Effect.provide(Live)))
+ * usage // => { calls: 1 }
+ * answers.filter((answer) => answer.replayed).length // => 49
+ * ```
+ *
+ * @category decorators
+ */
+export const cache = (options: Options = {}): Decorator => {
+  const timeToLive = Duration.fromInputUnsafe(options.timeToLive ?? "1 day")
+  return (lm) => {
+    const lookup = (question: Question): Effect.Effect<Answer, LMError> => {
+      const request = question.take()
+      return request === undefined
+        ? Effect.die(new Error("a question was looked up twice"))
+        : Effect.map(lm.generate(request), (completion) => new Answer(completion, accepts(request, completion)))
+    }
+    const answers = EffectCache.makeWith(lookup, {
+      capacity: options.capacity ?? 1000,
+      timeToLive: (exit) => Exit.isSuccess(exit) && exit.value.accepted ? timeToLive : Duration.zero
+    })
+    return Effect.map(answers, (answers) =>
+      wrap(lm, (request) =>
+        Effect.suspend(() => {
+          const question = new Question(Identity.of(lm, request), request)
+          return Effect.flatMap(EffectCache.get(answers, question), (answer) => {
+            if (question.take() === undefined) return Effect.succeed(answer.completion)
+            // Two callers with one question may judge its answer differently.
+            return answer.accepted && !accepts(request, answer.replayed)
+              ? lm.generate(request)
+              : Effect.succeed(answer.replayed)
+          })
+        })))
+  }
+}
+
+// Whoever does not say what can be used, can use anything.
+const accepts = ({ accept }: Request, completion: Completion): boolean => accept === undefined || accept(completion)
+
+/** A question as a key. The request is taken out of it, so that kept answers don't keep prompts as well. */
+class Question implements Equal.Equal {
+  readonly identity: string
+  private request: Request | undefined
+
+  constructor(identity: string, request: Request) {
+    this.identity = identity
+    this.request = request
+  }
+
+  /** The request, the first time; who finds it gone was the one whose request is sent. */
+  take(): Request | undefined {
+    const request = this.request
+    this.request = undefined
+    return request
+  }
+
+  [Hash.symbol](): number {
+    return Hash.string(this.identity)
+  }
+
+  [Equal.symbol](that: Equal.Equal): boolean {
+    return that instanceof Question && this.identity === that.identity
+  }
+}
+
+/** An answer as it came, and as it is given to those who did not send for it. */
+class Answer {
+  readonly completion: Completion
+  readonly accepted: boolean
+  readonly replayed: Completion
+
+  constructor(completion: Completion, accepted: boolean) {
+    this.completion = completion
+    this.accepted = accepted
+    this.replayed = { ...completion, replayed: true }
+  }
+}
