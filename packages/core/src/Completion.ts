@@ -86,9 +86,35 @@ export const Adjustment = Schema.Struct({ feature: Schema.String, action: Schema
  */
 export type Adjustment = typeof Adjustment.Type
 
+/** One limit as the endpoint counts it. */
+const Allowance = Schema.Struct({
+  limit: Schema.optionalKey(Schema.Finite),
+  remaining: Schema.optionalKey(Schema.Finite),
+  resetMs: Schema.optionalKey(Schema.Finite)
+})
+
+/**
+ * What an endpoint said about its rate limits beside an answer: of how many requests and tokens at once, how
+ * many are left, and in how many milliseconds all of them are there again.
+ *
+ * @category models
+ */
+export const RateLimits = Schema.Struct({
+  requests: Schema.optionalKey(Allowance),
+  tokens: Schema.optionalKey(Allowance)
+})
+
+/**
+ * What is left of an endpoint's limits.
+ *
+ * @category models
+ */
+export type RateLimits = typeof RateLimits.Type
+
 /**
  * - `usage.calls`: what this answer cost when it was first given; `replayed` says that it was not sent again
  * - `id`: the endpoint's name for the answer
+ * - `rateLimits`: how much the endpoint will take next, where it says so; `LM.rateLimit` goes by it
  *
  * @category models
  */
@@ -100,6 +126,7 @@ export const Completion = Schema.Struct({
   model: Schema.String,
   id: Schema.optionalKey(Schema.String),
   adjustments: Schema.optionalKey(Schema.Array(Adjustment)),
+  rateLimits: Schema.optionalKey(RateLimits),
   replayed: Schema.optionalKey(Schema.Boolean)
 })
 
