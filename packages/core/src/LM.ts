@@ -15,10 +15,12 @@ import type * as Duration from "effect/Duration"
 import type * as Schedule from "effect/Schedule"
 import * as Around from "./LM/Around.ts"
 import { cache, type Options as CacheOptions_ } from "./LM/Cache.ts"
+import { circuitBreaker } from "./LM/CircuitBreaker.ts"
 import { concurrency } from "./LM/Concurrency.ts"
 import * as Decorator from "./LM/Decorator.ts"
 import { generate } from "./LM/Generate.ts"
 import { make, wrap } from "./LM/Make.ts"
+import { type Options as PersistedCacheOptions_, persistedCache } from "./LM/PersistedCache.ts"
 import type * as Request_ from "./LM/Request.ts"
 import { type Options, resilient } from "./LM/Resilient.ts"
 import { retry } from "./LM/Retry.ts"
@@ -56,15 +58,19 @@ export const LM = Object.assign(Tag, {
   /** Applies a decorator to a part of a program. */
   using: Decorator.using,
   /** The decorators as functions from LM to LM, for `using` and for decorators of your own. */
-  decorator: { cache, concurrency, resilient, retry, timeout },
+  decorator: { cache, circuitBreaker, concurrency, persistedCache, resilient, retry, timeout },
   /** At most this many requests at once, over everything that uses the layer. */
   concurrency: (permits: number) => Decorator.decorate(concurrency(permits)),
   /** A time limit for one request. */
   timeout: (limit: Duration.Input) => Decorator.decorate(timeout(limit)),
   /** Retries what is retryable, within `LM.Settings.attempts`. */
   retry: (options?: { readonly schedule?: Schedule.Schedule<unknown, LMError> }) => Decorator.decorate(retry(options)),
+  /** Stops asking an endpoint that fails again and again; takes effect's `CircuitBreaker` from context. */
+  circuitBreaker: () => Decorator.decorate(circuitBreaker()),
   /** Keeps accepted answers, and makes identical calls in flight one request. */
   cache: (options?: CacheOptions_) => Decorator.decorate(cache(options)),
+  /** The same, over a store that outlives the process; takes effect's `BackingPersistence` from context. */
+  persistedCache: (options?: PersistedCacheOptions_) => Decorator.decorate(persistedCache(options)),
   /** Timeout, concurrency and retry in the right order. */
   resilient: (options?: Options) => Decorator.decorate(resilient(options))
 })
@@ -87,5 +93,6 @@ export declare namespace LM {
   export type Middleware = Around.Middleware
   export type Decorator<E = never, R = never> = Decorator.Decorator<E, R>
   export type CacheOptions = CacheOptions_
+  export type PersistedCacheOptions = PersistedCacheOptions_
   export type ResilientOptions = Options
 }

@@ -25,7 +25,7 @@ import type { LMError } from "../LMError.ts"
 import type { Decorator } from "./Decorator.ts"
 import * as Identity from "./Identity.ts"
 import { wrap } from "./Make.ts"
-import type { Request } from "./Request.ts"
+import * as Request from "./Request.ts"
 
 /**
  * - `capacity`: answers kept, default 1,000
@@ -37,6 +37,13 @@ export interface Options {
   readonly capacity?: number
   readonly timeToLive?: Duration.Input
 }
+
+/**
+ * How long an answer is kept when nobody says otherwise.
+ *
+ * @category constants
+ */
+export const defaultTimeToLive: Duration.Input = "1 day"
 
 /**
  * Keeps accepted answers in memory for as long as the layer lives, and makes identical calls in flight one
@@ -58,13 +65,13 @@ export interface Options {
  * @category decorators
  */
 export const cache = (options: Options = {}): Decorator => {
-  const timeToLive = Duration.fromInputUnsafe(options.timeToLive ?? "1 day")
+  const timeToLive = Duration.fromInputUnsafe(options.timeToLive ?? defaultTimeToLive)
   return (lm) => {
     const lookup = (question: Question): Effect.Effect<Answer, LMError> => {
       const request = question.take()
       return request === undefined
         ? Effect.die(new Error("a question was looked up twice"))
-        : Effect.map(lm.generate(request), (completion) => new Answer(completion, accepts(request, completion)))
+        : Effect.map(lm.generate(request), (completion) => new Answer(completion, Request.accepts(request, completion)))
     }
     const answers = EffectCache.makeWith(lookup, {
       capacity: options.capacity ?? 1000,
@@ -77,7 +84,7 @@ export const cache = (options: Options = {}): Decorator => {
           return Effect.flatMap(EffectCache.get(answers, question), (answer) => {
             if (question.take() === undefined) return Effect.succeed(answer.completion)
             // Two callers with one question may judge its answer differently.
-            return answer.accepted && !accepts(request, answer.replayed)
+            return answer.accepted && !Request.accepts(request, answer.replayed)
               ? lm.generate(request)
               : Effect.succeed(answer.replayed)
           })
@@ -85,21 +92,18 @@ export const cache = (options: Options = {}): Decorator => {
   }
 }
 
-// Whoever does not say what can be used, can use anything.
-const accepts = ({ accept }: Request, completion: Completion): boolean => accept === undefined || accept(completion)
-
 /** A question as a key. The request is taken out of it, so that kept answers don't keep prompts as well. */
 class Question implements Equal.Equal {
   readonly identity: string
-  private request: Request | undefined
+  private request: Request.Request | undefined
 
-  constructor(identity: string, request: Request) {
+  constructor(identity: string, request: Request.Request) {
     this.identity = identity
     this.request = request
   }
 
   /** The request, the first time; who finds it gone was the one whose request is sent. */
-  take(): Request | undefined {
+  take(): Request.Request | undefined {
     const request = this.request
     this.request = undefined
     return request

@@ -101,6 +101,14 @@ export interface Request {
 export const text: Output = { _tag: "Text" }
 
 /**
+ * Whether an answer can be used. Whoever does not say what can be used, can use anything.
+ *
+ * @category predicates
+ */
+export const accepts = ({ accept }: Request, completion: Completion): boolean =>
+  accept === undefined || accept(completion)
+
+/**
  * The messages with the output's instruction written into the last user turn: for endpoints that have
  * to be told in words.
  *
