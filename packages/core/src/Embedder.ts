@@ -79,10 +79,10 @@ export interface Options {
   readonly provider: string
   readonly model: string
   readonly embedMany: Batches.Send
-  readonly dimensions?: number
-  readonly batching?: Batching
-  readonly concurrency?: number
-  readonly timeout?: Duration.Input
+  readonly dimensions?: number | undefined
+  readonly batching?: Batching | undefined
+  readonly concurrency?: number | undefined
+  readonly timeout?: Duration.Input | undefined
 }
 
 /**

@@ -74,6 +74,8 @@ const classify = (failure: Failure, body: unknown, retryAfter: Duration.Duration
   if (status === 404) return new Reason.ModelNotFound(detail)
   if (status === 429) return quota.test(code) ? new Reason.QuotaExhausted(detail) : new Reason.RateLimited(wait)
   if (status === 503 || status === 529) return new Reason.Overloaded(wait)
+  // Ollama's word for a text that is too long to embed: asking again would not shorten it.
+  if (status === 500 && says(tooLong)) return new Reason.ContextTooLong(detail)
   if (status >= 500 || status === 408 || status === 409) return new Reason.ServerError({ status, ...wait })
   if (status < 400) return new Reason.InvalidResponse({ status, ...detail })
   if (says(tooLong)) return new Reason.ContextTooLong(detail)
@@ -86,7 +88,7 @@ const classify = (failure: Failure, body: unknown, retryAfter: Duration.Duration
 // Each phrase was seen in a recorded answer or stands in a vendor's error reference.
 const quota = /insufficient_quota|billing|credit_balance/i
 const tooLong =
-  /context_length_exceeded|input_too_large|max(imum)? (context|prompt) length|context (window|size)|prompt (is )?too long|input is too long|exceeds the maximum number of tokens/i
+  /context_length_exceeded|input_too_large|max(imum)? (context|prompt) length|exceeds the context length|context (window|size)|prompt (is )?too long|input is too long|exceeds the maximum number of tokens/i
 const wrongKey = /api_key_invalid|invalid_api_key|api key not valid|incorrect api key|invalid api key/i
 const filtered = /content_filter|content_policy_violation|responsible ?ai/i
 const noModel = /model_not_found|model_not_exist|model .* (does not exist|not found)|unknown model/i

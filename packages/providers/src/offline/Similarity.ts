@@ -11,17 +11,17 @@ import { isTerm, words } from "./Words.ts"
 export type Vector = ReadonlyMap<string, number>
 
 // A shared word says more than its shared pieces.
-const pieceWeight = 0.3
+const usualPieceWeight = 0.3
 
 /**
- * The vector of a short text.
+ * The vector of a short text. `pieceWeight` says how much the pieces of words count beside whole words.
  *
  * @category constructors
  */
-export const ofText = (text: string): Vector => {
+export const ofText = (text: string, pieceWeight = usualPieceWeight): Vector => {
   const counts = new Map<string, number>()
   for (const word of words(text)) if (isTerm(word)) counts.set(word, (counts.get(word) ?? 0) + 1)
-  return ofCounts(counts)
+  return ofCounts(counts, pieceWeight)
 }
 
 /**
@@ -29,7 +29,7 @@ export const ofText = (text: string): Vector => {
  *
  * @category constructors
  */
-export const ofCounts = (counts: ReadonlyMap<string, number>): Vector => {
+export const ofCounts = (counts: ReadonlyMap<string, number>, pieceWeight = usualPieceWeight): Vector => {
   const weights = new Map<string, number>()
   const add = (feature: string, weight: number) => weights.set(feature, (weights.get(feature) ?? 0) + weight)
   for (const [term, count] of counts) {

@@ -1,4 +1,5 @@
 /**
- * `@effect-dspy/providers/offline`: a model that needs no weights and no network.
+ * `@effect-dspy/providers/offline`: a model and an embedder that need no weights and no network.
  */
 export * as Offline from "./Offline.ts"
+export * as OfflineEmbeddings from "./OfflineEmbeddings.ts"
