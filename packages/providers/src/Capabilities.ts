@@ -6,7 +6,7 @@
  * dropped and named in the completion's `adjustments`, or fails the call: never in silence.
  */
 import type { Adjustment } from "@effect-dspy/core/Completion"
-import type { Mode, Output, Request } from "@effect-dspy/core/LM/Request"
+import type { Mode, Request } from "@effect-dspy/core/LM/Request"
 import type { Settings } from "@effect-dspy/core/LM/Settings"
 import * as Reason from "@effect-dspy/core/LMErrorReason"
 import type { Media } from "@effect-dspy/core/Message"
@@ -18,7 +18,8 @@ export type Setting = "temperature" | "topP" | "maxTokens" | "stop" | "seed" | "
 /**
  * - `structuredOutput`: the ways to hold the model to a schema, firmest first; `prompt` always works
  * - `tools`: whether it calls tools natively; `toolChoice`: whether it can be told to
- * - `media`: kinds of parts it takes
+ * - `outputBesideTools`: those of `structuredOutput` that leave a model free to call the tools of a request
+ * - `media`: kinds of parts it takes, and from where
  * - `without`: settings it refuses; `withoutWhileReasoning`: those it refuses unless `reasoningEffort` is `none`
  * - `onUnsupported`: what becomes of a setting it refuses
  *
@@ -26,13 +27,16 @@ export type Setting = "temperature" | "topP" | "maxTokens" | "stop" | "seed" | "
  */
 export interface Capabilities {
   readonly structuredOutput: ReadonlyArray<Mode>
+  readonly outputBesideTools: ReadonlyArray<Mode>
   readonly tools: boolean
   readonly toolChoice: boolean
-  readonly media: ReadonlyArray<Media["type"]>
+  readonly media: { readonly [type in Media["type"]]?: ReadonlyArray<Media["source"]["_tag"]> }
   readonly without: ReadonlyArray<Setting>
   readonly withoutWhileReasoning: ReadonlyArray<Setting>
   readonly onUnsupported: "drop" | "fail"
 }
+
+const sources: ReadonlyArray<Media["source"]["_tag"]> = ["Base64", "Url", "Uploaded"]
 
 /**
  * Everything is taken: where a value is not known, the endpoint is asked and its answer believed.
@@ -41,9 +45,10 @@ export interface Capabilities {
  */
 export const all: Capabilities = {
   structuredOutput: ["native", "tool", "json", "prompt"],
+  outputBesideTools: ["native", "tool", "json", "prompt"],
   tools: true,
   toolChoice: true,
-  media: ["image", "audio", "file"],
+  media: { image: sources, audio: sources, file: sources },
   without: [],
   withoutWhileReasoning: [],
   onUnsupported: "drop"
@@ -76,18 +81,22 @@ export const fit = (self: Capabilities, settings: Settings): Result.Result<Fitte
   return Result.succeed({ settings: kept, adjustments: refused.map((feature) => ({ feature, action: "dropped" })) })
 }
 
+type Wish = Pick<Request, "output" | "tools">
+
 /**
  * The ways still open to hold the model to a schema, firmest first: those of the endpoint, from the one a
  * request may still try.
  *
  * @category combinators
  */
-export const modes = (self: Capabilities, output: Output): ReadonlyArray<Mode> => {
+export const modes = (self: Capabilities, { output, tools = [] }: Wish): ReadonlyArray<Mode> => {
   if (output._tag === "Text") return []
   const { mode } = output
   const order: ReadonlyArray<Mode> = ["native", "tool", "json", "prompt"]
   const open = order.slice(mode === undefined ? 0 : order.indexOf(mode))
-  const able = self.structuredOutput.filter((one) => open.includes(one))
+  const able = self.structuredOutput.filter((one) =>
+    open.includes(one) && (tools.length === 0 || self.outputBesideTools.includes(one))
+  )
   return able.includes("prompt") ? able : [...able, "prompt"]
 }
 
@@ -103,8 +112,11 @@ export const missing = (self: Capabilities, request: Request): Reason.Unsupporte
   for (const { content, role } of request.messages) {
     if (role !== "user" || typeof content === "string") continue
     for (const part of content) {
-      if (part.type !== "text" && !self.media.includes(part.type)) {
-        return new Reason.Unsupported({ feature: `${part.type} input` })
+      if (part.type === "text") continue
+      const taken = self.media[part.type] ?? []
+      if (taken.length === 0) return new Reason.Unsupported({ feature: `${part.type} input` })
+      if (!taken.includes(part.source._tag)) {
+        return new Reason.Unsupported({ feature: `${part.type} input as ${part.source._tag}` })
       }
     }
   }

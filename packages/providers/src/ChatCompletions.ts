@@ -3,7 +3,7 @@
  *
  * `ChatRequest` writes the bodies, `ChatAnswer` reads answers and streams.
  */
-import type { Capabilities } from "./Capabilities.ts"
+import * as Capabilities from "./Capabilities.ts"
 import * as ChatAnswer from "./ChatAnswer.ts"
 import * as ChatRequest from "./ChatRequest.ts"
 import type { Protocol } from "./Protocol.ts"
@@ -19,9 +19,19 @@ import type { Protocol } from "./Protocol.ts"
 export interface Dialect {
   readonly provider: string
   readonly model: string
-  readonly capabilities: Capabilities
+  readonly capabilities: Capabilities.Capabilities
   readonly maxTokensField: "max_tokens" | "max_completion_tokens"
   readonly streamUsage: boolean
+}
+
+/**
+ * What can be said in this protocol at all; an endpoint may take less.
+ *
+ * @category constructors
+ */
+export const capabilities: Capabilities.Capabilities = {
+  ...Capabilities.all,
+  media: { image: ["Base64", "Url"], audio: ["Base64"], file: ["Base64", "Uploaded"] }
 }
 
 /**

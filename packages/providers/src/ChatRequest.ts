@@ -2,81 +2,55 @@
  * Requests in the words of OpenAI's Chat Completions.
  */
 import type { Content, ToolCall } from "@effect-dspy/core/Completion"
-import * as Request from "@effect-dspy/core/LM/Request"
+import type * as Request from "@effect-dspy/core/LM/Request"
 import type * as Reason from "@effect-dspy/core/LMErrorReason"
 import type { Media, Message, Text } from "@effect-dspy/core/Message"
-import type { JsonSchema } from "effect/JsonSchema"
 import * as Result from "effect/Result"
-import * as Capabilities from "./Capabilities.ts"
 import type { Dialect } from "./ChatCompletions.ts"
+import * as Plan from "./Plan.ts"
 import type { Encoded } from "./Protocol.ts"
 import * as StrictSchema from "./StrictSchema.ts"
 
 /**
- * Writes request bodies. What depends on a schema only is worked out once per schema.
+ * Writes request bodies.
  *
  * @category encoding
  */
 export const encoder = (
   dialect: Dialect
 ): (request: Request.Request, streaming: boolean) => Result.Result<Encoded, Reason.Reason> => {
-  const { capabilities } = dialect
-  const formats = new WeakMap<JsonSchema, unknown>()
-  const formatOf = (name: string, schema: JsonSchema): unknown => {
-    let format = formats.get(schema)
-    if (format === undefined) {
-      format = { type: "json_schema", json_schema: { name: formatName(name), ...StrictSchema.lower(schema) } }
-      formats.set(schema, format)
-    }
-    return format
-  }
-  return (request, streaming) => {
-    const missing = Capabilities.missing(capabilities, request)
-    if (missing !== undefined) return Result.fail(missing)
-    const fitted = Capabilities.fit(capabilities, request.settings)
-    if (Result.isFailure(fitted)) return Result.fail(fitted.failure)
-    const { adjustments, settings } = fitted.success
-    const [mode] = Capabilities.modes(capabilities, request.output)
-    const { output } = request
-    const structured = output._tag === "Text" || mode === undefined ? undefined : { ...output, mode }
-    const tools = request.tools?.map(functionTool)
-    const forced = structured?.mode === "tool"
-      ? { name: outputTool, description: structured.instruction, parameters: structured.schema }
-      : undefined
-    const body = JSON.stringify({
-      model: dialect.model,
-      messages: (structured?.mode === "json" || structured?.mode === "prompt"
-        ? Request.withInstruction(request)
-        : request.messages).flatMap(turn),
-      response_format: structured?.mode === "native"
-        ? formatOf(structured.name, structured.schema)
-        : structured?.mode === "json"
-        ? { type: "json_object" }
-        : undefined,
-      tools: forced === undefined ? tools : [...tools ?? [], functionTool(forced)],
-      tool_choice: forced === undefined ? choice(request.toolChoice) : choice({ tool: forced.name }),
-      temperature: settings.temperature,
-      top_p: settings.topP,
-      [dialect.maxTokensField]: settings.maxTokens,
-      stop: settings.stop,
-      seed: settings.seed,
-      reasoning_effort: settings.reasoningEffort,
-      stream: streaming ? true : undefined,
-      stream_options: streaming && dialect.streamUsage ? { include_usage: true } : undefined
-    })
-    return Result.succeed({
-      body,
-      adjustments: mode === undefined || mode === capabilities.structuredOutput[0]
-        ? adjustments
-        : [...adjustments, { feature: "output", action: mode }],
-      ...(mode === undefined ? undefined : { mode }),
-      ...(forced === undefined ? undefined : { outputTool })
-    })
-  }
+  const plan = Plan.make({
+    capabilities: dialect.capabilities,
+    lower: (schema) => Result.succeed(StrictSchema.lower(schema))
+  })
+  return (request, streaming) =>
+    Result.map(plan(request), ({ format, how, messages, settings, toolChoice, tools }) => ({
+      ...how,
+      body: JSON.stringify({
+        model: dialect.model,
+        messages: messages.flatMap(turn),
+        response_format: format === undefined ? undefined : responseFormat(format),
+        tools: tools.length === 0 ? undefined : tools.map(functionTool),
+        tool_choice: choice(toolChoice),
+        temperature: settings.temperature,
+        top_p: settings.topP,
+        [dialect.maxTokensField]: settings.maxTokens,
+        stop: settings.stop,
+        seed: settings.seed,
+        reasoning_effort: settings.reasoningEffort,
+        stream: streaming ? true : undefined,
+        stream_options: streaming && dialect.streamUsage ? { include_usage: true } : undefined
+      })
+    }))
 }
 
-/** The tool a model must call to answer, where its arguments are the answer. */
-const outputTool = "give_output"
+const responseFormat = (format: Plan.Format): unknown =>
+  format._tag === "AnyJson"
+    ? { type: "json_object" }
+    : {
+      type: "json_schema",
+      json_schema: { name: formatName(format.name), schema: format.schema, strict: format.strict }
+    }
 
 // Names must match ^[A-Za-z0-9_-]{1,64}$.
 const formatName = (name: string): string => name.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64)

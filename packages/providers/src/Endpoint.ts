@@ -93,7 +93,7 @@ export const make = (options: Options): Effect.Effect<LM.Service, never, HttpCli
           ? Effect.flatMap(apiKey, (key) => send(encoded.success, authorized(key), emit))
           : send(encoded.success, authorized(apiKey), emit)
       },
-      lesser: (request, failure) => lesser(capabilities, request, failure)
+      lesser: (request, failure) => lesser(capabilities, protocol, request, failure)
     })
   })
 
@@ -103,13 +103,17 @@ const refusedForm =
 
 const lesser = (
   capabilities: Capabilities.Capabilities,
+  protocol: Protocol,
   request: Request,
   failure: LMError.LMError
 ): Request | undefined => {
   const { output } = request
   if (output._tag === "Text" || failure.reason._tag !== "InvalidRequest") return undefined
   if (!refusedForm.test(LMError.reveal(failure) ?? "")) return undefined
-  const [, mode] = Capabilities.modes(capabilities, output)
+  // What was sent is not always the firmest way open: a schema may have had to be said in words.
+  const sent = Result.getOrUndefined(protocol.encode(request, false))?.mode
+  const modes = Capabilities.modes(capabilities, request)
+  const mode = sent === undefined ? undefined : modes[modes.indexOf(sent) + 1]
   return mode === undefined ? undefined : { ...request, output: { ...output, mode } }
 }
 

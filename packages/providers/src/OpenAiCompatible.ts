@@ -11,14 +11,14 @@ import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Capabilities from "./Capabilities.ts"
+import type * as Capabilities from "./Capabilities.ts"
 import * as ChatCompletions from "./ChatCompletions.ts"
 import * as Endpoint from "./Endpoint.ts"
 
 /**
  * - `baseUrl`: up to and without `/chat/completions`; default `OPENAI_BASE_URL`
  * - `apiKey`: default `OPENAI_API_KEY`, and none when that is not set
- * - `capabilities`: what the endpoint and its model can do, over `Capabilities.all`
+ * - `capabilities`: what the endpoint and its model can do, over `ChatCompletions.capabilities`
  * - `headers`: sent with every request
  * - `settings`: defaults of this layer, under everything nearer
  *
@@ -49,7 +49,7 @@ export const make = (
     const apiKey = options.apiKey ?? Option.getOrUndefined(yield* Config.option(Config.Redacted("OPENAI_API_KEY")))
     const provider = options.provider ?? "compatible"
     const { headers, model, settings } = options
-    const capabilities = { ...Capabilities.all, ...options.capabilities }
+    const capabilities = { ...ChatCompletions.capabilities, ...options.capabilities }
     const protocol = ChatCompletions.make({
       provider,
       model,

@@ -1,0 +1,189 @@
+/**
+ * A request fitted to what an endpoint can do, before a protocol puts it in its own words.
+ *
+ * What every protocol would decide is decided here, once: which settings can be sent, how the model is held to
+ * a schema, whether that takes a tool it must call or words in the prompt, and what differs from the wish.
+ * A protocol then only writes down what the plan says.
+ */
+import type { Adjustment } from "@effect-dspy/core/Completion"
+import * as Request from "@effect-dspy/core/LM/Request"
+import type { Settings } from "@effect-dspy/core/LM/Settings"
+import * as Reason from "@effect-dspy/core/LMErrorReason"
+import type { Message } from "@effect-dspy/core/Message"
+import type { JsonSchema } from "effect/JsonSchema"
+import * as Result from "effect/Result"
+import * as Capabilities from "./Capabilities.ts"
+import type { Encoded } from "./Protocol.ts"
+
+/**
+ * A schema in the subset an endpoint takes; `strict` where it takes all of it, `restore` where an answer has to
+ * be brought back to the shape of the schema it was made from.
+ *
+ * @category models
+ */
+export interface Lowered {
+  readonly schema: JsonSchema
+  readonly strict: boolean
+  readonly restore?: (json: unknown) => unknown
+}
+
+/**
+ * Writes a schema for an endpoint, or says what in it can't be said there.
+ *
+ * @category models
+ */
+export interface Lower {
+  (schema: JsonSchema): Result.Result<Lowered, { readonly feature: string; readonly field?: string }>
+}
+
+/**
+ * The form of the answer, where the endpoint is told: by a schema, or to be any JSON.
+ *
+ * @category models
+ */
+export type Format =
+  | { readonly _tag: "Schema"; readonly name: string; readonly schema: JsonSchema; readonly strict: boolean }
+  | { readonly _tag: "AnyJson" }
+
+/**
+ * - `messages`: with the output's words where the model has to be told so
+ * - `tools`: those of the request, and the one whose arguments are the answer; empty for none
+ * - `toolChoice`: absent where it need not be said
+ * - `how`: what goes along with the body
+ *
+ * @category models
+ */
+export interface Plan {
+  readonly messages: ReadonlyArray<Message>
+  readonly settings: Settings
+  readonly tools: ReadonlyArray<Request.Tool>
+  readonly toolChoice: Request.ToolChoice | undefined
+  readonly format: Format | undefined
+  readonly how: Omit<Encoded, "body">
+}
+
+/**
+ * - `lower`: writes schemas for the endpoint; asked once per schema
+ * - `instructed`: the ways in which the model is also told in words; default those without a schema
+ *
+ * @category models
+ */
+export interface Options {
+  readonly capabilities: Capabilities.Capabilities
+  readonly lower: Lower
+  readonly instructed?: ReadonlyArray<Request.Mode>
+}
+
+/**
+ * Builds the function that plans requests to one model; it fails with what can't be asked there.
+ *
+ * ```ts
+ * import { Capabilities, Plan } from "@effect-dspy/providers"
+ * import { Result } from "effect"
+ *
+ * const plan = Plan.make({
+ *   capabilities: { ...Capabilities.all, structuredOutput: ["tool"] },
+ *   lower: (schema) => Result.succeed({ schema, strict: true })
+ * })
+ * const output = { _tag: "Json", name: "Answer", schema: { type: "object" }, instruction: "Reply with JSON." } as const
+ * const planned = Result.getOrThrow(plan({ messages: [], output, settings: {} }))
+ * planned.toolChoice // => { tool: "give_output" }
+ * planned.how.adjustments // => []
+ * ```
+ *
+ * @category constructors
+ */
+export const make = ({ capabilities, instructed = ["json", "prompt"], lower }: Options) => {
+  const lowered = new WeakMap<JsonSchema, ReturnType<Lower>>()
+  const lowerOnce: Lower = (schema) => {
+    const known = lowered.get(schema)
+    if (known !== undefined) return known
+    const made = lower(schema)
+    lowered.set(schema, made)
+    return made
+  }
+  return (request: Request.Request): Result.Result<Plan, Reason.Unsupported> => {
+    const missing = Capabilities.missing(capabilities, request)
+    if (missing !== undefined) return Result.fail(missing)
+    const fitted = Capabilities.fit(capabilities, request.settings)
+    if (Result.isFailure(fitted)) return Result.fail(fitted.failure)
+    const chosen = choose(capabilities, request)
+    if (Result.isFailure(chosen)) return Result.fail(chosen.failure)
+    const { settings } = fitted.success
+    const { output } = request
+    const adjustments = [...fitted.success.adjustments, ...chosen.success.adjustments]
+    const { toolChoice, tools } = chosen.success
+    const plain: Plan = {
+      messages: request.messages,
+      settings,
+      tools,
+      toolChoice,
+      format: undefined,
+      how: { adjustments }
+    }
+    if (output._tag === "Text") return Result.succeed(plain)
+    const modes = Capabilities.modes(capabilities, request)
+    for (const mode of modes) {
+      const needsSchema = mode === "native" || mode === "tool"
+      const written = needsSchema ? lowerOnce(output.schema) : undefined
+      // What can't be said as a schema is said in words.
+      if (written !== undefined && Result.isFailure(written)) continue
+      const how = {
+        mode,
+        adjustments: mode === capabilities.structuredOutput[0]
+          ? adjustments
+          : [...adjustments, { feature: "output", action: mode }],
+        ...(written?.success.restore === undefined ? undefined : { restore: written.success.restore })
+      }
+      const base: Plan = {
+        ...plain,
+        how,
+        messages: instructed.includes(mode) ? Request.withInstruction(request) : request.messages
+      }
+      if (written === undefined) {
+        return Result.succeed(mode === "json" ? { ...base, format: { _tag: "AnyJson" } } : base)
+      }
+      const { schema, strict } = written.success
+      return Result.succeed(
+        mode === "native"
+          ? { ...base, format: { _tag: "Schema", name: output.name, schema, strict } }
+          : asTool(base, output.instruction, schema)
+      )
+    }
+    return Result.fail(new Reason.Unsupported({ feature: "this form of output" }))
+  }
+}
+
+/** The name of the tool a model must call to answer, where its arguments are the answer. */
+const outputTool = "give_output"
+
+const asTool = (plan: Plan, description: string, parameters: JsonSchema): Plan => {
+  const { toolChoice, tools } = plan
+  // Who demands a call of a tool of its own wants no answer yet.
+  if (toolChoice === "required" || typeof toolChoice === "object") return plan
+  let name = outputTool
+  while (tools.some((tool) => tool.name === name)) name += "_"
+  return {
+    ...plan,
+    tools: [...tools, { name, description, parameters }],
+    // Beside other tools, the model may call those first.
+    toolChoice: tools.length === 0 || toolChoice === "none" ? { tool: name } : "required",
+    how: { ...plan.how, outputTool: name }
+  }
+}
+
+type Chosen = Pick<Plan, "tools" | "toolChoice"> & { readonly adjustments: ReadonlyArray<Adjustment> }
+
+const choose = (
+  { onUnsupported, toolChoice: canChoose }: Capabilities.Capabilities,
+  { toolChoice, tools = [] }: Request.Request
+): Result.Result<Chosen, Reason.Unsupported> => {
+  if (canChoose || toolChoice === undefined || toolChoice === "auto" || tools.length === 0) {
+    return Result.succeed({ tools, toolChoice: tools.length === 0 ? undefined : toolChoice, adjustments: [] })
+  }
+  // Tools that are not shown can't be called.
+  if (toolChoice === "none") return Result.succeed({ tools: [], toolChoice: undefined, adjustments: [] })
+  return onUnsupported === "fail"
+    ? Result.fail(new Reason.Unsupported({ feature: "the tool choice" }))
+    : Result.succeed({ tools, toolChoice: undefined, adjustments: [{ feature: "toolChoice", action: "dropped" }] })
+}
