@@ -9,6 +9,7 @@ import * as Context from "effect/Context"
 import * as Result from "effect/Result"
 import type * as Example from "./Example.ts"
 import type { Field } from "./Field.ts"
+import type { FieldReader } from "./FieldReader.ts"
 import type { Output } from "./LM/Request.ts"
 import * as Message from "./Message.ts"
 import { describe, Invalid, type OutputReason } from "./PredictError.ts"
@@ -24,6 +25,7 @@ export type Demo = Example.Example<Encoded, Encoded>
  * - `prefix`: what every call starts with, the same for the same instructions and demos
  * - `input`: the user turn of one call
  * - `read`: the text of a reply as output, or what is wrong with it
+ * - `reader`: reads fields while a reply is written; absent, they are all there at its end
  * - `feedback`: what to tell the model about a reply that could not be used
  *
  * @category models
@@ -33,6 +35,7 @@ export interface Format {
   readonly prefix: (instructions: string, demos: ReadonlyArray<Demo>) => ReadonlyArray<Message.Message>
   readonly input: (input: Encoded) => Message.Message
   readonly read: (text: string) => Result.Result<unknown, OutputReason>
+  readonly reader?: () => FieldReader
   readonly feedback: (reason: OutputReason) => Message.Message
 }
 

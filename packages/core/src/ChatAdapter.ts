@@ -9,6 +9,7 @@ import type { Field } from "./Field.ts"
 import * as JsonText from "./JsonText.ts"
 import * as Request from "./LM/Request.ts"
 import * as Markers from "./Markers.ts"
+import * as MarkerStream from "./MarkerStream.ts"
 import * as Message from "./Message.ts"
 import { Unreadable } from "./PredictError.ts"
 import type { Any as Signature } from "./Signature.ts"
@@ -41,6 +42,7 @@ export const adapter: Adapter.Adapter = Adapter.make("chat", (signature) => {
     ],
     input: (input) => Adapter.inputTurn(inputs, input),
     read: (text) => Adapter.firstValid(signature, candidates(text, outputs), unreadable),
+    reader: () => MarkerStream.make(outputs),
     feedback: (reason) => Adapter.complaint(reason, closing)
   }
 })

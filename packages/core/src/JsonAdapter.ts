@@ -7,6 +7,7 @@
  */
 import * as Result from "effect/Result"
 import * as Adapter from "./Adapter.ts"
+import * as JsonStream from "./JsonStream.ts"
 import * as JsonText from "./JsonText.ts"
 import * as Markers from "./Markers.ts"
 import * as Message from "./Message.ts"
@@ -54,6 +55,7 @@ export const adapter: Adapter.Adapter = Adapter.make("json", (signature) => {
       if (Result.isSuccess(clean) && Adapter.isRecord(clean.success)) return Adapter.decode(signature, clean.success)
       return Adapter.firstValid(signature, ladder(text, outputs), unreadable)
     },
+    reader: () => JsonStream.make(outputs),
     feedback: (reason) => Adapter.complaint(reason, closing)
   }
 })

@@ -17,14 +17,18 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import * as Adapter from "./Adapter.ts"
 import * as Completion from "./Completion.ts"
 import type * as Example from "./Example.ts"
 import * as Field from "./Field.ts"
+import type { FieldEvent } from "./FieldEvent.ts"
+import * as Follow from "./Follow.ts"
 import * as JsonAdapter from "./JsonAdapter.ts"
 import type { LM } from "./LM.ts"
 import * as Attempts from "./LM/Attempts.ts"
@@ -40,8 +44,19 @@ import * as Step from "./Step.ts"
 import * as Trace from "./Trace.ts"
 
 /**
- * Takes a signature's input, gives its output. `named` gives the same predictor another name, by which
- * parameters and traces tell its uses apart.
+ * By text field: looks at what is written so far, and gives what is wrong with it, or nothing.
+ *
+ * @category models
+ */
+export type Assertions<O> = {
+  readonly [K in keyof O as O[K] extends string ? K : never]?: (partial: string) => string | undefined
+}
+
+/**
+ * Takes a signature's input, gives its output.
+ *
+ * - `named`: the same predictor under another name, by which parameters and traces tell its uses apart
+ * - `followed`: the same call, telling of its fields while they are written; see `stream`
  *
  * @category models
  */
@@ -50,6 +65,11 @@ export interface Predictor<Name extends string, I extends Signature.Fields, O ex
 {
   readonly signature: Signature.Signature<Name, I, O>
   readonly named: (name: string) => Predictor<Name, I, O>
+  readonly followed: (
+    input: Schema.Struct<I>["Type"],
+    listener: (event: FieldEvent<Schema.Struct<O>["Type"]>) => Effect.Effect<void>,
+    assertions?: Assertions<Schema.Struct<O>["Type"]>
+  ) => Effect.Effect<Schema.Struct<O>["Type"], PredictError.PredictError, LM>
 }
 
 /**
@@ -96,20 +116,81 @@ const build = <Name extends string, I extends Signature.Fields, O extends Signat
   rendered: Rendered.Cache,
   name: string
 ): Predictor<Name, I, O> => {
+  type In = Schema.Struct<I>["Type"]
+  type Out = Schema.Struct<O>["Type"]
   const definition: Definition = { signature, name, rendered, adapter: options.adapter, settings: options.settings }
-  return Step.callable(
-    // `decodeOutput` gave what the output schema says; the types of a generic struct can't tell.
-    (input: Schema.Struct<I>["Type"]) =>
-      predict(definition, input) as Effect.Effect<Schema.Struct<O>["Type"], PredictError.PredictError, LM>,
-    {
-      name,
-      signature,
-      input: signature.input,
-      output: signature.output,
-      named: (other: string) => build(signature, options, rendered, other)
-    }
-  )
+  // `decodeOutput` gave what the output schema says; the types of a generic struct can't tell.
+  const call = (input: In, listener?: Follow.Listener, assertions?: Follow.Assertions) =>
+    predict(definition, input, listener, assertions) as Effect.Effect<Out, PredictError.PredictError, LM>
+  return Step.callable((input: In) => call(input), {
+    name,
+    signature,
+    input: signature.input,
+    output: signature.output,
+    named: (other: string) => build(signature, options, rendered, other),
+    // Fields told of are those of the signature, by their decoders.
+    followed: (
+      input: In,
+      listener: (event: FieldEvent<Out>) => Effect.Effect<void>,
+      assertions?: Assertions<Out>
+      // A listener of these fields is told of no others.
+    ) => call(input, listener as unknown as Follow.Listener, assertions as Follow.Assertions | undefined),
+    stepwise: (input: In, publish: Step.Publish) =>
+      Effect.flatMap(Step.Streaming, (streaming) => streaming ? call(input, published(publish)) : call(input))
+  })
 }
+
+const published = (publish: Step.Publish): Follow.Listener => (event) =>
+  event._tag === "Field" ? Effect.sync(() => publish(event.field, event.value)) : Effect.void
+
+/** Events a reader may be behind before the model's socket is no longer read. */
+const bufferSize = 64
+
+/**
+ * A call as a stream of its fields while they are written: deltas of text fields, elements of lists, complete fields,
+ * and `Done` with the output. After a `Restart` the deltas and elements of fields that were not complete are void.
+ * Leaving the stream early closes the model's socket.
+ *
+ * `assertions` look at text fields on the way: the reply is cut at the first finding, which goes back to the model.
+ *
+ * ```ts
+ * import { Predict, Signature } from "@effect-dspy/core"
+ * import { TestLM } from "@effect-dspy/core/testing"
+ * import { Effect, Schema, Stream } from "effect"
+ *
+ * const tell = Predict.make(Signature.make("Tell", { input: { about: Schema.String }, output: { story: Schema.String } }))
+ * const events = Predict.stream(tell, { about: "tides" }).pipe(
+ *   Stream.runCollect,
+ *   Effect.provide(TestLM.layer([TestLM.streamed(['{"story": "Twice', ' a day."}'])]))
+ * )
+ * const [first, second] = await Effect.runPromise(events)
+ * first // => { _tag: "Delta", field: "story", text: "Twice" }
+ * second // => { _tag: "Delta", field: "story", text: " a day." }
+ * ```
+ *
+ * @category streaming
+ */
+export const stream = <I, O>(
+  predictor: {
+    readonly followed: (
+      input: I,
+      listener: (event: FieldEvent<O>) => Effect.Effect<void>,
+      assertions?: Assertions<O>
+    ) => Effect.Effect<O, PredictError.PredictError, LM>
+  },
+  input: I,
+  options: { readonly assertions?: Assertions<O> } = {}
+): Stream.Stream<FieldEvent<O>, PredictError.PredictError, LM> =>
+  Stream.callback<FieldEvent<O>, PredictError.PredictError, LM>((queue) => {
+    const listener = (event: FieldEvent<O>) => Effect.asVoid(Queue.offer(queue, event))
+    return predictor.followed(input, listener, options.assertions).pipe(
+      Effect.flatMap((output) => Queue.offer(queue, { _tag: "Done", output })),
+      Effect.matchCauseEffect({
+        onFailure: (cause) => Queue.failCause(queue, cause),
+        onSuccess: () => Queue.end(queue)
+      })
+    )
+  }, { bufferSize })
 
 /** A predictor without its types: what one call needs to know. */
 interface Definition {
@@ -120,7 +201,12 @@ interface Definition {
   readonly settings: Settings.Settings | undefined
 }
 
-const predict = (self: Definition, input: unknown): Effect.Effect<unknown, PredictError.PredictError, LM> =>
+const predict = (
+  self: Definition,
+  input: unknown,
+  listener: Follow.Listener | undefined,
+  assertions: Follow.Assertions | undefined
+): Effect.Effect<unknown, PredictError.PredictError, LM> =>
   Effect.withFiber((fiber) => {
     const { signature } = self
     const encoded = signature.derived.encodeInput(input)
@@ -130,11 +216,12 @@ const predict = (self: Definition, input: unknown): Effect.Effect<unknown, Predi
     const entry = entryOf(self, fiber)
     const rendered = self.rendered(self.adapter ?? fiber.getRef(Adapter.Current) ?? JsonAdapter.adapter, entry)
     if (Result.isFailure(rendered)) return inputError(signature, rendered.failure)
-    if (fiber.getRef(Tracer.Tracer) === untraced) return ask(self, fiber, rendered.success, encoded.success, entry)
+    const follow = listener && Follow.make(signature, rendered.success.format, listener, assertions)
+    const begin = (on: Fiber.Fiber<unknown, unknown>) => ask(self, on, rendered.success, encoded.success, entry, follow)
+    if (fiber.getRef(Tracer.Tracer) === untraced) return begin(fiber)
     const path = pathOf(self, fiber)
-    // `ask` begins to run when it is called, so it must not be called before the span is there.
-    const exchange = Effect.withFiber((traced) => ask(self, traced, rendered.success, encoded.success, entry))
-    return Effect.withSpan(exchange, `Predict.${self.name}`, {
+    // A call begins to run when it is asked, so it must not be asked before the span is there.
+    return Effect.withSpan(Effect.withFiber(begin), `Predict.${self.name}`, {
       attributes: { signature: signature.name, path },
       // The trace would lead to this line. Without it a span costs 5 us instead of 7.
       captureStackTrace: false
@@ -149,7 +236,8 @@ const ask = (
   fiber: Fiber.Fiber<unknown, unknown>,
   rendered: Rendered.Rendered,
   input: Signature.Encoded,
-  entry: Parameters.Entry | undefined
+  entry: Parameters.Entry | undefined,
+  follow: Follow.Follow | undefined
 ): Effect.Effect<unknown, PredictError.PredictError, LM> => {
   const settings = Settings.merge(
     Settings.merge(fiber.getRef(Settings.Settings), self.settings),
@@ -169,40 +257,79 @@ const ask = (
     stable: rendered.prefix.length
   }
   const exchange = () =>
-    Attempts.bounded(fiber, lm, attempts, round(self.signature, lm, attempts, reply, request, request, 1))
+    Attempts.bounded(
+      fiber,
+      lm,
+      attempts,
+      round({ signature: self.signature, lm, attempts, reply, base: request, follow }, request, 1)
+    )
   return collector === undefined ? exchange() : observed(self, fiber, collector, attempts, reply, input, exchange)
 }
 
-/** One request and its reading; `base` is the request the conversation began with. */
+/** One logical call: `base` is the request the conversation began with. */
+interface Exchange {
+  readonly signature: Signature.Any
+  readonly lm: LM.Service
+  readonly attempts: Attempts.Attempts
+  readonly reply: Reply
+  readonly base: Request
+  readonly follow: Follow.Follow | undefined
+}
+
+/** One request and its reading. */
 const round = (
-  signature: Signature.Any,
-  lm: LM.Service,
-  attempts: Attempts.Attempts,
-  reply: Reply,
-  base: Request,
+  self: Exchange,
   request: Request,
   rounds: number
-): Effect.Effect<unknown, PredictError.PredictError> =>
-  Effect.flatMap(lm.generate(request), (completion) => {
-    const read = reply.read(completion)
-    if (Result.isSuccess(read)) return Effect.succeed(read.success)
-    // Rounds are bounded too: an LM not built by LM.make, or one that replays, would never use up attempts.
-    const next = rounds < attempts.max && Attempts.left(attempts)
-      ? reask(reply.format, lm, base, request.settings, completion, read.failure)
-      : undefined
-    if (next !== undefined) return round(signature, lm, attempts, reply, base, next, rounds + 1)
-    return Effect.fail(
-      new PredictError.OutputError({
-        signature: signature.name,
-        provider: completion.provider,
-        model: completion.model,
-        reason: shown(signature, read.failure),
-        raw: Redacted.make(Completion.text(completion)),
-        usage: Attempts.usage(attempts),
-        attempts: attempts.used
-      })
-    )
+): Effect.Effect<unknown, PredictError.PredictError> => {
+  const { follow, lm, reply } = self
+  if (follow === undefined) {
+    return Effect.flatMap(lm.generate(request), (completion) => {
+      const read = reply.read(completion)
+      return Result.isSuccess(read)
+        ? Effect.succeed(read.success)
+        : again(self, request, rounds, completion, read.failure)
+    })
+  }
+  return Effect.flatMap(follow.ask(lm, request), ({ completion, cut }) => {
+    const read = cut === undefined ? reply.read(completion) : Result.fail(cut)
+    if (Result.isFailure(read)) return again(self, request, rounds, completion, read.failure)
+    return Effect.flatMap(follow.settle(read.success), (settled) =>
+      Result.isSuccess(settled)
+        ? Effect.succeed(settled.success)
+        : again(self, request, rounds, completion, settled.failure))
   })
+}
+
+/** After a reply of no use: asks again when that can help, or fails. */
+const again = (
+  self: Exchange,
+  request: Request,
+  rounds: number,
+  completion: Completion.Completion,
+  reason: PredictError.OutputReason
+): Effect.Effect<unknown, PredictError.PredictError> => {
+  const { attempts, base, follow, lm, reply, signature } = self
+  // Rounds are bounded too: an LM not built by LM.make, or one that replays, would never use up attempts.
+  const next = rounds < attempts.max && Attempts.left(attempts)
+    ? reask(reply.format, lm, base, request.settings, completion, reason)
+    : undefined
+  if (next !== undefined) {
+    const asked = round(self, next, rounds + 1)
+    return follow === undefined ? asked : Effect.andThen(follow.restart(shown(signature, reason).message), asked)
+  }
+  return Effect.fail(
+    new PredictError.OutputError({
+      signature: signature.name,
+      provider: completion.provider,
+      model: completion.model,
+      reason: shown(signature, reason),
+      raw: Redacted.make(Completion.text(completion)),
+      usage: Attempts.usage(attempts),
+      attempts: attempts.used
+    })
+  )
+}
 
 // Only the last reply goes back, not all of them: the conversation must not grow with every round. The settings
 // are those of the last request: a token limit once raised stays raised, and is not raised to itself again.

@@ -4,6 +4,7 @@
  * A step is a function from an input record to an Effect of an output record, and it knows its name and
  * its fields at run time. That is all a `Pipeline` needs to wire steps by field name.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Schema from "effect/Schema"
@@ -18,6 +19,14 @@ import type { Fields } from "./Signature.ts"
 export interface Publish {
   (field: string, value: unknown): void
 }
+
+/**
+ * Whether steps that could hand out fields while a model still writes do so; a `Pipeline` says so for its steps.
+ * Steps made of other steps hand their fields out early in any case.
+ *
+ * @category services
+ */
+export const Streaming = Context.Reference<boolean>("@effect-dspy/core/Step/Streaming", { defaultValue: () => false })
 
 /**
  * - `named`: the same step under another name, for steps that are tuned or traced by name

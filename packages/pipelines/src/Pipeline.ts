@@ -5,7 +5,9 @@
  * 1. The input's fields are put into cells, one per field, written once.
  * 2. All steps start at once, each waiting for the cells it needs. Nobody schedules anything: a step runs
  *    the moment its last field arrives, so the run takes as long as its longest path.
- * 3. What a step gives goes into cells. A nested pipeline hands its fields out as they come.
+ * 3. What a step gives goes into cells. A nested pipeline hands its fields out as they come, and so does a
+ *    predictor in a pipeline that streams: the next step starts when its fields are written, not when the answer
+ *    ends.
  * 4. When a step fails, the others are interrupted, down to their sockets, and the pipeline fails with
  *    that step's error.
  * 5. The output is every field the steps gave, in declared order.
@@ -15,7 +17,6 @@
 import * as Parameters from "@effect-dspy/core/Parameters"
 import type { Fields } from "@effect-dspy/core/Signature"
 import * as Step from "@effect-dspy/core/Step"
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Schema from "effect/Schema"
@@ -39,7 +40,8 @@ export interface Pipeline<in I, out O, out E = never, out R = never> extends Ste
 
 /**
  * Wires steps into a pipeline. `concurrency` bounds the steps running at once; the default is all that
- * can. A field that is missing, mistyped, given twice or part of a cycle does not compile.
+ * can. With `streaming`, models are asked to stream, and a step starts as soon as the fields it needs are complete;
+ * a field that was handed on stays as it is, also when the reply it came from could not be used. A field that is missing, mistyped, given twice or part of a cycle does not compile.
  *
  * ```ts
  * import { Step } from "@effect-dspy/core"
@@ -68,6 +70,7 @@ export const make = <const I extends Fields, const S extends Wiring.Steps>(
     readonly input: I
     readonly steps: S & Wiring.Check<S, Schema.Struct<I>["Type"]>
     readonly concurrency?: number | "unbounded"
+    readonly streaming?: boolean
   }
 ): Pipeline<
   Schema.Struct<I>["Type"],
@@ -81,7 +84,8 @@ export const make = <const I extends Fields, const S extends Wiring.Steps>(
     name,
     Object.keys(options.input),
     steps,
-    (step, field) => SchemaAST.isOptional((step.input.fields[field] ?? Schema.Never).ast)
+    (step, field) => SchemaAST.isOptional((step.input.fields[field] ?? Schema.Never).ast),
+    options.streaming
   )
   const fields: Fields = Object.assign({}, ...Object.values(steps).map((step) => step.output.fields))
   return build(name, {
@@ -114,7 +118,7 @@ export const make = <const I extends Fields, const S extends Wiring.Steps>(
  */
 export const plan = (
   self: { readonly plan: Plan.Plan },
-  durations?: { readonly [step: string]: Duration.Input | undefined }
+  durations?: Plan.Durations
 ): Plan.Plan & { readonly criticalPath: Plan.CriticalPath; readonly mermaid: string } => {
   const even = () => Object.fromEntries(self.plan.steps.map((step) => [step.name, 1]))
   return {
@@ -156,7 +160,7 @@ const build = <I, O, E, R>(name: string, definition: Definition): Pipeline<I, O,
 
 const run = (
   name: string,
-  { bound, output, runners }: Definition,
+  { bound, output, plan, runners }: Definition,
   input: unknown,
   publish: Step.Publish | undefined
 ): Effect.Effect<unknown, unknown, unknown> =>
@@ -183,7 +187,9 @@ const run = (
         for (const field of runner.gives) if (Object.hasOwn(values, field)) put(field, values[field])
       })
     }, { concurrency: "unbounded", discard: true })
-    return Effect.map(Effect.provideService(steps, Parameters.Path, path), () => cells.pick(gives))
+    const placed = Effect.provideService(steps, Parameters.Path, path)
+    const ran = plan.streaming ? Effect.provideService(placed, Step.Streaming, true) : placed
+    return Effect.map(ran, () => cells.pick(gives))
   })
 
 const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>

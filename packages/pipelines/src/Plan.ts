@@ -22,15 +22,35 @@ export interface Node {
 }
 
 /**
- * `steps` are in an order in which each stands behind the steps it needs.
+ * `steps` are in an order in which each stands behind the steps it needs. `streaming`: a step starts when the
+ * fields it needs are written, not when the answers that hold them end.
  *
  * @category models
  */
 export interface Plan {
   readonly name: string
+  readonly streaming: boolean
   readonly input: ReadonlyArray<string>
   readonly steps: ReadonlyArray<Node>
 }
+
+/**
+ * How long a step takes, and how long after its start single fields of it are complete, where a model writes them
+ * one after the other.
+ *
+ * @category models
+ */
+export interface Timing {
+  readonly total: Duration.Input
+  readonly fields: { readonly [field: string]: Duration.Input | undefined }
+}
+
+/**
+ * By step: how long it takes.
+ *
+ * @category models
+ */
+export type Durations = { readonly [step: string]: Duration.Input | Timing | undefined }
 
 /**
  * The longest path through a pipeline. No run can be faster than `millis`.
@@ -78,7 +98,8 @@ export const make = (
   name: string,
   input: ReadonlyArray<string>,
   steps: { readonly [name: string]: Wired },
-  isOptional: (step: Wired, field: string) => boolean
+  isOptional: (step: Wired, field: string) => boolean,
+  streaming = false
 ): Plan => {
   // The pipeline's own input gives its fields under no name: a step may be called anything.
   const givenBy = new Map<string, Array<string | undefined>>(input.map((field) => [field, [undefined]]))
@@ -101,11 +122,12 @@ export const make = (
     const after = new Set(needs.flatMap((field) => givenBy.get(field) ?? []).filter((giver) => giver !== undefined))
     return { name: step, needs, after: [...after], gives: Object.keys(wired.output.fields) }
   })
-  return { name, input, steps: ordered(name, nodes) }
+  return { name, streaming, input, steps: ordered(name, nodes) }
 }
 
 /**
- * The longest path, where each step takes as long as `durations` says (0 when it says nothing).
+ * The longest path, where each step takes as long as `durations` says (0 when it says nothing). Times of single
+ * fields count in a pipeline that streams.
  *
  * ```ts
  * import { Step } from "@effect-dspy/core"
@@ -117,33 +139,38 @@ export const make = (
  * const b = Step.make("B", { input: { a: text }, output: { b: text }, run: ({ a }) => Effect.succeed({ b: a }) })
  * const pipeline = Pipeline.make("Demo", { input: { x: text }, steps: { a, b } })
  * Plan.criticalPath(pipeline.plan, { a: "2 seconds", b: "3 seconds" }) // => { steps: ["a", "b"], millis: 5000 }
+ * const streaming = Pipeline.make("Demo", { input: { x: text }, steps: { a, b }, streaming: true })
+ * const durations = { a: { total: "2 seconds", fields: { a: "1 second" } }, b: "3 seconds" } as const
+ * Plan.criticalPath(streaming.plan, durations) // => { steps: ["a", "b"], millis: 4000 }
  * ```
  *
  * @category getters
  */
-export const criticalPath = (
-  plan: Plan,
-  durations: { readonly [step: string]: Duration.Input | undefined }
-): CriticalPath => {
-  const paths = new Map<string, CriticalPath>()
+export const criticalPath = (plan: Plan, durations: Durations): CriticalPath => {
+  const ready = new Map<string, CriticalPath>()
   let longest: CriticalPath = { steps: [], millis: 0 }
-  for (const { after, name } of plan.steps) {
-    const before = after.reduce<CriticalPath>(
-      (best, step) => {
-        const path = paths.get(step)
-        return path !== undefined && path.millis > best.millis ? path : best
+  for (const { gives, name, needs } of plan.steps) {
+    const before = needs.reduce<CriticalPath>(
+      (latest, field) => {
+        const path = ready.get(field)
+        return path !== undefined && path.millis > latest.millis ? path : latest
       },
       { steps: [], millis: 0 }
     )
-    const path = {
-      steps: [...before.steps, name],
-      millis: before.millis + Duration.toMillis(durations[name] ?? Duration.zero)
+    const { fields, total } = timing(durations[name])
+    const steps = [...before.steps, name]
+    for (const field of gives) {
+      const after = plan.streaming ? fields[field] ?? total : total
+      ready.set(field, { steps, millis: before.millis + Duration.toMillis(after) })
     }
-    paths.set(name, path)
-    if (path.millis > longest.millis) longest = path
+    const millis = before.millis + Duration.toMillis(total)
+    if (millis > longest.millis) longest = { steps, millis }
   }
   return longest
 }
+
+const timing = (duration: Duration.Input | Timing | undefined): Timing =>
+  typeof duration === "object" && "fields" in duration ? duration : { total: duration ?? Duration.zero, fields: {} }
 
 /**
  * The graph as a Mermaid flowchart: one box a step, one arrow a field.

@@ -1,0 +1,197 @@
+/**
+ * Follows one predictor call while its replies are written, and tells of its fields.
+ *
+ * The life of a call that is followed:
+ * 1. Each request gets a sink; the text that comes goes through the format's `FieldReader`.
+ * 2. What is written of a text field is told as it comes. A complete field is decoded by its own decoder; when
+ *    that succeeds it is told and pinned, and no later reply changes it.
+ * 3. A reply breaks off, or can't be used: a restart is told, and the next reply is read anew.
+ * 4. An assertion on a text field fails: the request is interrupted, its socket closed, and what was wrong goes back
+ *    to the model like any other finding.
+ * 5. The last reply is read as a whole. Its fields fill up what was not pinned, and the output is checked again.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { Format } from "./Adapter.ts"
+import type { Completion } from "./Completion.ts"
+import type { FieldEvent } from "./FieldEvent.ts"
+import type { FieldReader } from "./FieldReader.ts"
+import type { Request } from "./LM/Request.ts"
+import * as Sink from "./LM/Sink.ts"
+import type { Service } from "./LM/Tag.ts"
+import type { LMError } from "./LMError.ts"
+import { Invalid, type OutputReason } from "./PredictError.ts"
+import type { Any as Signature } from "./Signature.ts"
+
+/**
+ * Takes an event; the model's socket is not read on meanwhile.
+ *
+ * @category models
+ */
+export interface Listener {
+  (event: FieldEvent<{ readonly [field: string]: unknown }>): Effect.Effect<void>
+}
+
+/**
+ * By text field: looks at what is written so far, and gives what is wrong with it, for the model to read.
+ *
+ * @category models
+ */
+export type Assertions = { readonly [field: string]: ((partial: string) => string | undefined) | undefined }
+
+/** An answer, and why it was cut where an assertion did so. */
+interface Answered {
+  readonly completion: Completion
+  readonly cut: OutputReason | undefined
+}
+
+/**
+ * - `ask`: sends one request of the call
+ * - `restart`: another reply follows
+ * - `settle`: the output of the call, from that of the last reply
+ *
+ * @category models
+ */
+export interface Follow {
+  readonly ask: (lm: Service, request: Request) => Effect.Effect<Answered, LMError>
+  readonly restart: (reason: string) => Effect.Effect<void>
+  readonly settle: (output: unknown) => Effect.Effect<Result.Result<unknown, OutputReason>>
+}
+
+type Values = { readonly [field: string]: unknown }
+
+/**
+ * Follows one call.
+ *
+ * @category constructors
+ */
+export const make = (
+  signature: Signature,
+  format: Format,
+  listener: Listener,
+  assertions: Assertions = {}
+): Follow => {
+  const { outputs } = signature.derived
+  const fields = new Map(outputs.map((field) => [field.name, field]))
+  const asserted = Object.keys(assertions).length > 0
+  const pinned = new Map<string, unknown>()
+  // Whether a reply came after fields were pinned: only then can the output mix two of them.
+  let mixed = false
+  let attempt = 1
+  let reader: FieldReader | undefined
+  let texts = new Map<string, string>()
+  let raw = ""
+
+  const restart = (reason: string) =>
+    Effect.suspend(() => {
+      attempt++
+      mixed = pinned.size > 0
+      begin()
+      return listener({ _tag: "Restart", attempt, reason })
+    })
+
+  const begin = () => {
+    reader = format.reader?.()
+    texts = new Map()
+    raw = ""
+  }
+
+  const complete = (field: string, json: unknown): Effect.Effect<void> => {
+    const decoded = fields.get(field)?.decode(json)
+    if (decoded === undefined || Result.isFailure(decoded)) return Effect.void
+    pinned.set(field, decoded.success)
+    return listener({ _tag: "Field", field, value: decoded.success })
+  }
+
+  const read = (text: string, cut: (reason: OutputReason) => Effect.Effect<void>): Effect.Effect<void> => {
+    raw += text
+    const told: Array<Effect.Effect<void>> = []
+    for (const piece of reader?.push(text) ?? []) {
+      const { field } = piece
+      if (pinned.has(field)) continue
+      if (piece._tag === "Complete") told.push(complete(field, piece.json))
+      else if (piece._tag === "Element") {
+        told.push(listener({ _tag: "Element", field, index: piece.index, value: piece.json }))
+      } else {
+        const written = (texts.get(field) ?? "") + piece.text
+        texts.set(field, written)
+        const wrong = assertions[field]?.(written)
+        if (wrong !== undefined) {
+          told.push(cut(new Invalid({ issues: [{ path: [field], expected: wrong }] })))
+          break
+        }
+        told.push(listener({ _tag: "Delta", field, text: piece.text }))
+      }
+    }
+    return inOrder(told)
+  }
+
+  const take = (
+    parts: ReadonlyArray<Sink.Part>,
+    cut: (reason: OutputReason) => Effect.Effect<void>
+  ): Effect.Effect<void> =>
+    inOrder(parts.flatMap((part) =>
+      part.type === "text"
+        // Read in its turn: what comes before a restart in the same breath belongs before it.
+        ? [Effect.suspend(() => read(part.text, cut))]
+        : part.type === "restart"
+        ? [restart("the reply broke off")]
+        : []
+    ))
+
+  return {
+    restart,
+    ask: (lm, request) =>
+      Effect.suspend(() => {
+        begin()
+        const cut = Deferred.makeUnsafe<OutputReason>()
+        // Nothing more is read of a reply that is cut: the race interrupts whoever waits here.
+        const sink = Sink.make((parts) =>
+          take(parts, (reason) => Effect.andThen(Deferred.succeed(cut, reason), Effect.never))
+        )
+        const answer = Effect.map(
+          Effect.tap(lm.generate({ ...request, sink }), sink.finish),
+          (completion): Answered => ({ completion, cut: undefined })
+        )
+        if (!asserted) return answer
+        const ended = Effect.map(Deferred.await(cut), (reason): Answered => ({
+          completion: {
+            content: [{ type: "text", text: raw }],
+            finishReason: "other",
+            usage: { calls: 1 },
+            provider: lm.provider,
+            model: lm.model
+          },
+          cut: reason
+        }))
+        return Effect.raceFirst(answer, ended)
+      }),
+    settle: (output) =>
+      Effect.suspend((): Effect.Effect<Result.Result<unknown, OutputReason>> => {
+        const values = output as Values
+        const whole: Values = { ...values, ...Object.fromEntries(pinned) }
+        if (mixed) {
+          const checked = signature.derived.encodeOutput(whole)
+          if (Result.isFailure(checked)) return Effect.succeed(Result.fail(new Invalid({ issues: checked.failure })))
+        }
+        const rest = outputs.filter(({ name }) => !pinned.has(name) && Object.hasOwn(whole, name))
+        // What was told of a field may read otherwise in the whole reply: then it is void.
+        const misread = rest.some(({ name }) => {
+          const text = texts.get(name)
+          const value = whole[name]
+          return text !== undefined && (typeof value !== "string" || !value.startsWith(text))
+        })
+        const told = rest.map(({ name }) => listener({ _tag: "Field", field: name, value: whole[name] }))
+        const first = misread ? restart("the whole reply reads otherwise") : Effect.void
+        return Effect.as(Effect.andThen(first, inOrder(told)), Result.succeed(whole))
+      })
+  }
+}
+
+const inOrder = (effects: ReadonlyArray<Effect.Effect<void>>): Effect.Effect<void> =>
+  effects.length === 1 && effects[0] !== undefined
+    ? effects[0]
+    : effects.length === 0
+    ? Effect.void
+    : Effect.all(effects, { concurrency: 1, discard: true })
