@@ -16,9 +16,10 @@ import type * as Schedule from "effect/Schedule"
 import * as Around from "./LM/Around.ts"
 import { cache, type Options as CacheOptions_ } from "./LM/Cache.ts"
 import { circuitBreaker } from "./LM/CircuitBreaker.ts"
-import { concurrency } from "./LM/Concurrency.ts"
+import { concurrency, type Options as ConcurrencyOptions } from "./LM/Concurrency.ts"
 import * as Decorator from "./LM/Decorator.ts"
 import { generate } from "./LM/Generate.ts"
+import * as Group from "./LM/Group.ts"
 import { make, wrap } from "./LM/Make.ts"
 import { type Options as PersistedCacheOptions_, persistedCache } from "./LM/PersistedCache.ts"
 import type * as Request_ from "./LM/Request.ts"
@@ -53,14 +54,18 @@ export const LM = Object.assign(Tag, {
   Around: Around.Current,
   /** Runs a program with middleware around every model call, whatever layers it provides inside. */
   around: Around.around,
+  /** The group of calls that is served in turn with others; see `withGroup`. */
+  Group: Group.Group,
+  /** Runs a program as a group of its own: bounds and rate limits serve the groups in turn. */
+  withGroup: Group.provide,
   /** Lifts a decorator to layers. */
   decorate: Decorator.decorate,
   /** Applies a decorator to a part of a program. */
   using: Decorator.using,
   /** The decorators as functions from LM to LM, for `using` and for decorators of your own. */
   decorator: { cache, circuitBreaker, concurrency, persistedCache, resilient, retry, timeout },
-  /** At most this many requests at once, over everything that uses the layer. */
-  concurrency: (permits: number) => Decorator.decorate(concurrency(permits)),
+  /** At most this many requests at once, over everything that uses the layer; `adaptive` finds out how many. */
+  concurrency: (options: number | ConcurrencyOptions) => Decorator.decorate(concurrency(options)),
   /** A time limit for one request. */
   timeout: (limit: Duration.Input) => Decorator.decorate(timeout(limit)),
   /** Retries what is retryable, within `LM.Settings.attempts`. */

@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type { LMError } from "../LMError.ts"
-import { concurrency } from "./Concurrency.ts"
+import { concurrency, type Options as ConcurrencyOptions } from "./Concurrency.ts"
 import type { Decorator } from "./Decorator.ts"
 import { retry } from "./Retry.ts"
 import { timeout } from "./Timeout.ts"
@@ -22,7 +22,7 @@ import { timeout } from "./Timeout.ts"
  */
 export interface Options {
   readonly timeout?: Duration.Input
-  readonly concurrency?: number
+  readonly concurrency?: number | ConcurrencyOptions
   readonly retry?: Schedule.Schedule<unknown, LMError>
 }
 
