@@ -15,12 +15,22 @@ import * as Result from "effect/Result"
 /** A setting that is put on the wire. */
 export type Setting = "temperature" | "topP" | "maxTokens" | "stop" | "seed" | "reasoningEffort"
 
+/** How hard a model is asked to reason. */
+export type Effort = NonNullable<Settings["reasoningEffort"]>
+
+/** The least and the most of a number that can be sent. */
+export type Bounds = { readonly [name in "temperature" | "topP" | "maxTokens"]?: readonly [number, number] }
+
 /**
  * - `structuredOutput`: the ways to hold the model to a schema, firmest first; `prompt` always works
  * - `tools`: whether it calls tools natively; `toolChoice`: whether it can be told to
  * - `outputBesideTools`: those of `structuredOutput` that leave a model free to call the tools of a request
  * - `media`: kinds of parts it takes, and from where
- * - `without`: settings it refuses; `withoutWhileReasoning`: those it refuses unless `reasoningEffort` is `none`
+ * - `reasoning`: when it reasons: never, when `reasoningEffort` asks for it, unless that is `none`, or always
+ * - `efforts`: values of `reasoningEffort` it knows, weakest first; another one becomes the next stronger
+ * - `effortAs`: whether it is told the effort in a word, or as a number of tokens
+ * - `without`: settings it refuses; `withoutWhileReasoning`: those it refuses when it reasons
+ * - `oneOf`: settings of which it takes one only, the first that is set
  * - `onUnsupported`: what becomes of a setting it refuses
  *
  * @category models
@@ -29,12 +39,19 @@ export interface Capabilities {
   readonly structuredOutput: ReadonlyArray<Mode>
   readonly outputBesideTools: ReadonlyArray<Mode>
   readonly tools: boolean
-  readonly toolChoice: boolean
+  readonly toolChoice: boolean | "unlessReasoning"
   readonly media: { readonly [type in Media["type"]]?: ReadonlyArray<Media["source"]["_tag"]> }
+  readonly reasoning: "never" | "asked" | "default" | "always"
+  readonly efforts: ReadonlyArray<Effort>
+  readonly effortAs: "word" | "tokens"
   readonly without: ReadonlyArray<Setting>
   readonly withoutWhileReasoning: ReadonlyArray<Setting>
+  readonly oneOf: ReadonlyArray<Setting>
   readonly onUnsupported: "drop" | "fail"
 }
+
+/** From the weakest to the strongest. */
+const strength: ReadonlyArray<Effort> = ["none", "minimal", "low", "medium", "high"]
 
 const sources: ReadonlyArray<Media["source"]["_tag"]> = ["Base64", "Url", "Uploaded"]
 
@@ -49,36 +66,85 @@ export const all: Capabilities = {
   tools: true,
   toolChoice: true,
   media: { image: sources, audio: sources, file: sources },
+  reasoning: "default",
+  efforts: strength,
+  effortAs: "word",
   without: [],
   withoutWhileReasoning: [],
+  oneOf: [],
   onUnsupported: "drop"
 }
 
-/** The settings as they can be sent, and what was left out. */
-type Fitted = { readonly settings: Settings; readonly adjustments: ReadonlyArray<Adjustment> }
+/**
+ * The settings as they can be sent, what was changed, and whether the model will reason.
+ *
+ * @category models
+ */
+export interface Fitted {
+  readonly settings: Settings
+  readonly adjustments: ReadonlyArray<Adjustment>
+  readonly reasons: boolean
+}
 
 /**
- * Leaves out of a request's settings what the model refuses, or fails, as the capabilities want it.
+ * Makes a request's settings such that the model takes them, or fails, as the capabilities want it. `protocol` is
+ * what the protocol has no word for, and the numbers it allows.
  *
  * ```ts
  * import { Capabilities } from "@effect-dspy/providers"
  * import { Result } from "effect"
  *
  * const reasoning: Capabilities.Capabilities = { ...Capabilities.all, withoutWhileReasoning: ["temperature"] }
- * Result.getOrThrow(Capabilities.fit(reasoning, { temperature: 1, maxTokens: 5 })) // => { settings: { maxTokens: 5 }, adjustments: [{ feature: "temperature", action: "dropped" }] }
+ * const { adjustments, settings } = Result.getOrThrow(Capabilities.fit(reasoning, { temperature: 1, maxTokens: 5 }))
+ * settings // => { maxTokens: 5 }
+ * adjustments // => [{ feature: "temperature", action: "dropped" }]
  * ```
  *
  * @category combinators
  */
-export const fit = (self: Capabilities, settings: Settings): Result.Result<Fitted, Reason.Unsupported> => {
-  const thinks = settings.reasoningEffort !== "none"
-  const refused = [...self.without, ...(thinks ? self.withoutWhileReasoning : [])]
-    .filter((name) => settings[name] !== undefined)
-  const [first] = refused
-  if (first === undefined) return Result.succeed({ settings, adjustments: [] })
-  if (self.onUnsupported === "fail") return Result.fail(new Reason.Unsupported({ feature: `the setting ${first}` }))
-  const kept = Object.fromEntries(Object.entries(settings).filter(([name]) => !refused.some((one) => one === name)))
-  return Result.succeed({ settings: kept, adjustments: refused.map((feature) => ({ feature, action: "dropped" })) })
+export const fit = (
+  self: Capabilities,
+  settings: Settings,
+  protocol: { readonly without?: ReadonlyArray<Setting>; readonly bounds?: Bounds } = {}
+): Result.Result<Fitted, Reason.Unsupported> => {
+  const effort = effortOf(self, settings.reasoningEffort)
+  const reasons = self.reasoning === "always" || (self.reasoning !== "never" &&
+    effort !== "none" && (effort !== undefined || self.reasoning === "default"))
+  const changed = new Map<Setting, number | string | undefined>()
+  for (
+    const [name, range] of Object.entries(protocol.bounds ?? {}) as Array<[keyof Bounds, readonly [number, number]]>
+  ) {
+    const value = settings[name]
+    const nearest = value === undefined ? undefined : Math.min(Math.max(value, range[0]), range[1])
+    if (nearest !== value) changed.set(name, nearest)
+  }
+  if (effort !== settings.reasoningEffort) changed.set("reasoningEffort", effort)
+  const refused = [...self.without, ...protocol.without ?? [], ...(reasons ? self.withoutWhileReasoning : [])]
+  for (const name of refused) if (settings[name] !== undefined) changed.set(name, undefined)
+  const chosen = self.oneOf.filter((name) => settings[name] !== undefined && !refused.includes(name))
+  for (const name of chosen.slice(1)) changed.set(name, undefined)
+  if (changed.size === 0) return Result.succeed({ settings, adjustments: [], reasons })
+  // A model that never reasons does what `none` asks for without being told.
+  const named = [...changed].filter(([name]) => name !== "reasoningEffort" || settings.reasoningEffort !== "none")
+  const [first] = named
+  if (first !== undefined && self.onUnsupported === "fail") {
+    return Result.fail(new Reason.Unsupported({ feature: `the setting ${first[0]}` }))
+  }
+  const kept = Object.fromEntries(
+    Object.entries({ ...settings, ...Object.fromEntries(changed) }).filter(([, value]) => value !== undefined)
+  )
+  const adjustments = named.map(([feature, value]) => ({
+    feature,
+    action: value === undefined ? "dropped" : `${value}`
+  }))
+  return Result.succeed({ settings: kept, adjustments, reasons })
+}
+
+const effortOf = (self: Capabilities, asked: Effort | undefined): Effort | undefined => {
+  if (asked === undefined || self.reasoning === "never") return undefined
+  if (self.efforts.includes(asked)) return asked
+  const weakest = strength.indexOf(asked)
+  return self.efforts.find((one) => strength.indexOf(one) > weakest) ?? self.efforts.at(-1)
 }
 
 type Wish = Pick<Request, "output" | "tools">

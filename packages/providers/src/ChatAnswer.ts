@@ -12,6 +12,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as HttpFailure from "./HttpFailure.ts"
+import * as Lenient from "./Lenient.ts"
 import type { Reader } from "./Protocol.ts"
 import * as ToolInput from "./ToolInput.ts"
 
@@ -24,13 +25,12 @@ type Asked = { readonly provider: string; readonly model: string }
  * @category decoding
  */
 export const decode = ({ model, provider }: Asked, text: string): Result.Result<Completion, Reason.Reason> => {
-  const json = parse(text)
-  const body = json === undefined ? undefined : decodeBody(json)
-  if (body === undefined || Result.isFailure(body)) return Result.fail(invalid(text))
+  const body = decodeBody(text)
+  if (Result.isFailure(body)) return Result.fail(body.failure)
   const { choices, error, usage } = body.success
   if (error !== undefined && error !== null) return Result.fail(HttpFailure.fromBody({ error }))
   const choice = choices?.[0]
-  if (choice === undefined) return Result.fail(invalid(text))
+  if (choice === undefined) return Result.fail(Lenient.invalid(text))
   const { message } = choice
   if (typeof message.refusal === "string" && message.refusal !== "") {
     return Result.fail(new Reason.Refused({ detail: Redacted.make(message.refusal) }))
@@ -78,14 +78,13 @@ export const reader = ({ model, provider }: Asked): Reader => {
   return {
     push: ({ data, name }) => {
       if (data === "[DONE]") return none
-      const json = parse(data)
-      const decoded = json === undefined ? undefined : decodeChunk(json)
-      if (decoded === undefined || Result.isFailure(decoded)) return Result.fail(invalid(data))
+      const decoded = decodeChunk(data)
+      if (Result.isFailure(decoded)) return Result.fail(decoded.failure)
       const chunk = decoded.success
       if (chunk.error !== undefined && chunk.error !== null) {
         return Result.fail(HttpFailure.fromBody({ error: chunk.error }))
       }
-      if (name === "error") return Result.fail(HttpFailure.fromBody(json))
+      if (name === "error") return Result.fail(HttpFailure.fromBody(Lenient.parse(data)))
       id ??= chunk.id ?? undefined
       answeredBy ??= chunk.model ?? undefined
       if (chunk.usage !== undefined && chunk.usage !== null) usage = toUsage(chunk.usage)
@@ -139,17 +138,6 @@ export const reader = ({ model, provider }: Asked): Reader => {
 
 const none: Result.Result<ReadonlyArray<Part>, never> = Result.succeed([])
 
-const invalid = (text: string): Reason.Reason =>
-  new Reason.InvalidResponse({ status: 200, detail: Redacted.make(text) })
-
-const parse = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 const finishReasons = new Map<string, FinishReason>([
   ["stop", "stop"],
   ["length", "length"],
@@ -163,79 +151,74 @@ const finishReason = (word: string | null | undefined, called: boolean): FinishR
   return called && reason === "stop" ? "toolCalls" : reason
 }
 
-const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
-
-const Text = optional(Schema.Union([
+const Text = Lenient.optional(Schema.Union([
   Schema.String,
-  Schema.Array(Schema.Struct({ type: optional(Schema.String), text: optional(Schema.String) }))
+  Schema.Array(Schema.Struct({ type: Lenient.optional(Schema.String), text: Lenient.optional(Schema.String) }))
 ]))
 
-const Function = Schema.Struct({ name: optional(Schema.String), arguments: optional(Schema.String) })
+const Function = Schema.Struct({ name: Lenient.optional(Schema.String), arguments: Lenient.optional(Schema.String) })
 
 const turn = {
   content: Text,
-  refusal: optional(Schema.String),
-  reasoning: optional(Schema.Unknown),
-  reasoning_content: optional(Schema.Unknown)
+  refusal: Lenient.optional(Schema.String),
+  reasoning: Lenient.optional(Schema.Unknown),
+  reasoning_content: Lenient.optional(Schema.Unknown)
 }
 
 const Body = Schema.Struct({
-  id: optional(Schema.Unknown),
-  model: optional(Schema.String),
-  error: optional(Schema.Unknown),
-  choices: optional(Schema.Array(Schema.Struct({
-    finish_reason: optional(Schema.String),
+  id: Lenient.optional(Schema.Unknown),
+  model: Lenient.optional(Schema.String),
+  error: Lenient.optional(Schema.Unknown),
+  choices: Lenient.optional(Schema.Array(Schema.Struct({
+    finish_reason: Lenient.optional(Schema.String),
     message: Schema.Struct({
       ...turn,
-      tool_calls: optional(Schema.Array(Schema.Struct({ id: optional(Schema.String), function: Function }))),
-      function_call: optional(Function)
+      tool_calls: Lenient.optional(
+        Schema.Array(Schema.Struct({ id: Lenient.optional(Schema.String), function: Function }))
+      ),
+      function_call: Lenient.optional(Function)
     })
   }))),
-  usage: optional(Schema.Unknown)
+  usage: Lenient.optional(Schema.Unknown)
 })
 
 const Chunk = Schema.Struct({
-  id: optional(Schema.String),
-  model: optional(Schema.String),
-  error: optional(Schema.Unknown),
-  choices: optional(Schema.Array(Schema.Struct({
-    finish_reason: optional(Schema.String),
-    delta: optional(Schema.Struct({
+  id: Lenient.optional(Schema.String),
+  model: Lenient.optional(Schema.String),
+  error: Lenient.optional(Schema.Unknown),
+  choices: Lenient.optional(Schema.Array(Schema.Struct({
+    finish_reason: Lenient.optional(Schema.String),
+    delta: Lenient.optional(Schema.Struct({
       ...turn,
-      tool_calls: optional(Schema.Array(Schema.Struct({
-        index: optional(Schema.Finite),
-        id: optional(Schema.String),
-        function: optional(Function)
+      tool_calls: Lenient.optional(Schema.Array(Schema.Struct({
+        index: Lenient.optional(Schema.Finite),
+        id: Lenient.optional(Schema.String),
+        function: Lenient.optional(Function)
       })))
     }))
   }))),
-  usage: optional(Schema.Unknown)
+  usage: Lenient.optional(Schema.Unknown)
 })
 
-const decodeBody = Schema.decodeUnknownResult(Body)
-const decodeChunk = Schema.decodeUnknownResult(Chunk)
+const decodeBody = Lenient.json(Body)
+const decodeChunk = Lenient.json(Chunk)
 
 type Pieces = string | ReadonlyArray<{ readonly text?: string | null }>
 
 const contentText = (content: Pieces | null | undefined): string =>
   typeof content === "string" ? content : content?.map((part) => part.text ?? "").join("") ?? ""
 
-// Prompt tokens include cached ones, completion tokens include reasoning: as `Usage` wants them. A figure
-// in a form of its own (a price as text or in parts) is left out; it must not cost the answer.
+// Prompt tokens include cached ones, completion tokens include reasoning: as `Usage` wants them.
 const toUsage = (usage: unknown): Usage => {
-  const figures = record(usage)
-  const prompt = record(figures.prompt_tokens_details)
-  const completion = record(figures.completion_tokens_details)
-  const known: { readonly [K in keyof Usage]?: unknown } = {
+  const figures = Lenient.record(usage)
+  const prompt = Lenient.record(figures.prompt_tokens_details)
+  const completion = Lenient.record(figures.completion_tokens_details)
+  return Lenient.usage({
     inputTokens: figures.prompt_tokens,
     cachedTokens: prompt.cached_tokens ?? figures.prompt_cache_hit_tokens,
     cacheWriteTokens: prompt.cache_write_tokens,
     outputTokens: figures.completion_tokens,
     reasoningTokens: completion.reasoning_tokens,
     costUsd: figures.cost
-  }
-  return { calls: 1, ...Object.fromEntries(Object.entries(known).filter(([, figure]) => Number.isFinite(figure))) }
+  })
 }
-
-const record = (value: unknown): { readonly [key: string]: unknown } =>
-  typeof value === "object" && value !== null ? value as { readonly [key: string]: unknown } : {}

@@ -9,6 +9,7 @@ import * as LMError from "@effect-dspy/core/LMError"
 import * as Reason from "@effect-dspy/core/LMErrorReason"
 import type * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
+import * as Lenient from "./Lenient.ts"
 import * as RetryAfter from "./RetryAfter.ts"
 
 /**
@@ -46,14 +47,17 @@ export const toError = (provider: string, model: string, failure: Failure, nowMs
  * @category conversions
  */
 export const fromBody = (body: unknown): Reason.Reason =>
-  classify({ status: statusOf(words(body).code), headers: {}, body: JSON.stringify(body) }, body, undefined)
+  classify(
+    { status: statusOf(words(body).code), headers: {}, body: JSON.stringify(body) },
+    body,
+    RetryAfter.read({}, body, 0)
+  )
 
 // The status an error would have come with, had its answer not begun with 200.
 const statusOf = (code: string): number => {
   const number = /\b[45]\d\d\b/.exec(code)
   if (number !== null) return Number(number[0])
-  if (quota.test(code)) return 402
-  return /rate_limit/i.test(code) ? 429 : /overloaded/i.test(code) ? 503 : /server_error/i.test(code) ? 500 : 400
+  return statuses.find(([word]) => word.test(code))?.[1] ?? 400
 }
 
 // The vendors' SDKs obey this header before anything else.
@@ -79,6 +83,7 @@ const classify = (failure: Failure, body: unknown, retryAfter: Duration.Duration
   if (status >= 500 || status === 408 || status === 409) return new Reason.ServerError({ status, ...wait })
   if (status < 400) return new Reason.InvalidResponse({ status, ...detail })
   if (says(tooLong)) return new Reason.ContextTooLong(detail)
+  if (says(noCredit)) return new Reason.QuotaExhausted(detail)
   if (says(wrongKey)) return new Reason.Authentication(detail)
   if (says(filtered)) return new Reason.Refused(detail)
   if (says(noModel)) return new Reason.ModelNotFound(detail)
@@ -87,6 +92,17 @@ const classify = (failure: Failure, body: unknown, retryAfter: Duration.Duration
 
 // Each phrase was seen in a recorded answer or stands in a vendor's error reference.
 const quota = /insufficient_quota|billing|credit_balance/i
+const statuses: ReadonlyArray<readonly [RegExp, number]> = [
+  [quota, 402],
+  [/authentication/i, 401],
+  [/permission/i, 403],
+  [/not_found/i, 404],
+  [/rate_limit/i, 429],
+  [/overloaded/i, 503],
+  [/timeout/i, 504],
+  [/server_error|api_error|internal/i, 500]
+]
+const noCredit = /credit balance is too low/i
 const tooLong =
   /context_length_exceeded|input_too_large|max(imum)? (context|prompt) length|exceeds the context length|context (window|size)|prompt (is )?too long|input is too long|exceeds the maximum number of tokens/i
 const wrongKey = /api_key_invalid|invalid_api_key|api key not valid|incorrect api key|invalid api key/i
@@ -104,14 +120,11 @@ const parse = (body: string): unknown => {
 /** Code and message, wherever a vendor puts them: `error` as object or string, `detail`, bare `message`. */
 const words = (body: unknown): { readonly code: string; readonly text: string } => {
   if (typeof body === "string") return { code: "", text: body.slice(0, 2000) }
-  const outer = record(Array.isArray(body) ? body[0] : body)
-  const inner = record(outer.error)
+  const outer = Lenient.record(Array.isArray(body) ? body[0] : body)
+  const inner = Lenient.record(outer.error)
   const code = [inner.code, inner.type, inner.status, outer.code, outer.type].filter((word) =>
     typeof word === "string" || typeof word === "number"
   )
   const text = [inner.message, outer.error, outer.message, outer.detail].filter((word) => typeof word === "string")
   return { code: code.join(" "), text: text.join(" ") }
 }
-
-const record = (value: unknown): { readonly [key: string]: unknown } =>
-  typeof value === "object" && value !== null ? value as { readonly [key: string]: unknown } : {}

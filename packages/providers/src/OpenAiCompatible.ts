@@ -14,11 +14,12 @@ import * as Option from "effect/Option"
 import type * as Capabilities from "./Capabilities.ts"
 import * as ChatCompletions from "./ChatCompletions.ts"
 import * as Endpoint from "./Endpoint.ts"
+import * as Quirks from "./Quirks.ts"
 
 /**
  * - `baseUrl`: up to and without `/chat/completions`; default `OPENAI_BASE_URL`
  * - `apiKey`: default `OPENAI_API_KEY`, and none when that is not set
- * - `capabilities`: what the endpoint and its model can do, over `ChatCompletions.capabilities`
+ * - `capabilities`: what the endpoint and its model can do, over `ChatCompletions.capabilities` and `Quirks`
  * - `headers`: sent with every request
  * - `settings`: defaults of this layer, under everything nearer
  *
@@ -49,7 +50,7 @@ export const make = (
     const apiKey = options.apiKey ?? Option.getOrUndefined(yield* Config.option(Config.Redacted("OPENAI_API_KEY")))
     const provider = options.provider ?? "compatible"
     const { headers, model, settings } = options
-    const capabilities = { ...ChatCompletions.capabilities, ...options.capabilities }
+    const capabilities = { ...ChatCompletions.capabilities, ...Quirks.of(model), ...options.capabilities }
     const protocol = ChatCompletions.make({
       provider,
       model,

@@ -49,6 +49,7 @@ export type Format =
  * - `messages`: with the output's words where the model has to be told so
  * - `tools`: those of the request, and the one whose arguments are the answer; empty for none
  * - `toolChoice`: absent where it need not be said
+ * - `reasons`: whether the model will reason
  * - `how`: what goes along with the body
  *
  * @category models
@@ -59,11 +60,14 @@ export interface Plan {
   readonly tools: ReadonlyArray<Request.Tool>
   readonly toolChoice: Request.ToolChoice | undefined
   readonly format: Format | undefined
+  readonly reasons: boolean
   readonly how: Omit<Encoded, "body">
 }
 
 /**
  * - `lower`: writes schemas for the endpoint; asked once per schema
+ * - `lowerTool`: writes the parameters of the tool whose arguments are the answer; default `lower`
+ * - `without`, `bounds`: settings the protocol has no word for, and the numbers it allows
  * - `instructed`: the ways in which the model is also told in words; default those without a schema
  *
  * @category models
@@ -71,6 +75,9 @@ export interface Plan {
 export interface Options {
   readonly capabilities: Capabilities.Capabilities
   readonly lower: Lower
+  readonly lowerTool?: Lower
+  readonly without?: ReadonlyArray<Capabilities.Setting>
+  readonly bounds?: Capabilities.Bounds
   readonly instructed?: ReadonlyArray<Request.Mode>
 }
 
@@ -93,21 +100,18 @@ export interface Options {
  *
  * @category constructors
  */
-export const make = ({ capabilities, instructed = ["json", "prompt"], lower }: Options) => {
-  const lowered = new WeakMap<JsonSchema, ReturnType<Lower>>()
-  const lowerOnce: Lower = (schema) => {
-    const known = lowered.get(schema)
-    if (known !== undefined) return known
-    const made = lower(schema)
-    lowered.set(schema, made)
-    return made
-  }
+export const make = (options: Options) => {
+  const { capabilities, instructed = ["json", "prompt"] } = options
+  const lower = once(options.lower)
+  const lowerTool = options.lowerTool === undefined ? lower : once(options.lowerTool)
   return (request: Request.Request): Result.Result<Plan, Reason.Unsupported> => {
     const missing = Capabilities.missing(capabilities, request)
     if (missing !== undefined) return Result.fail(missing)
-    const fitted = Capabilities.fit(capabilities, request.settings)
+    const fitted = Capabilities.fit(capabilities, request.settings, options)
     if (Result.isFailure(fitted)) return Result.fail(fitted.failure)
-    const chosen = choose(capabilities, request)
+    const { reasons } = fitted.success
+    const canChoose = capabilities.toolChoice === "unlessReasoning" ? !reasons : capabilities.toolChoice
+    const chosen = choose(canChoose, capabilities.onUnsupported, request)
     if (Result.isFailure(chosen)) return Result.fail(chosen.failure)
     const { settings } = fitted.success
     const { output } = request
@@ -119,13 +123,19 @@ export const make = ({ capabilities, instructed = ["json", "prompt"], lower }: O
       tools,
       toolChoice,
       format: undefined,
+      reasons,
       how: { adjustments }
     }
     if (output._tag === "Text") return Result.succeed(plain)
     const modes = Capabilities.modes(capabilities, request)
     for (const mode of modes) {
-      const needsSchema = mode === "native" || mode === "tool"
-      const written = needsSchema ? lowerOnce(output.schema) : undefined
+      // An answer by a tool is forced, or may not come.
+      if (mode === "tool" && !canChoose) continue
+      const written = mode === "native"
+        ? lower(output.schema)
+        : mode === "tool"
+        ? lowerTool(output.schema)
+        : undefined
       // What can't be said as a schema is said in words.
       if (written !== undefined && Result.isFailure(written)) continue
       const how = {
@@ -154,6 +164,17 @@ export const make = ({ capabilities, instructed = ["json", "prompt"], lower }: O
   }
 }
 
+const once = (lower: Lower): Lower => {
+  const lowered = new WeakMap<JsonSchema, ReturnType<Lower>>()
+  return (schema) => {
+    const known = lowered.get(schema)
+    if (known !== undefined) return known
+    const made = lower(schema)
+    lowered.set(schema, made)
+    return made
+  }
+}
+
 /** The name of the tool a model must call to answer, where its arguments are the answer. */
 const outputTool = "give_output"
 
@@ -175,7 +196,8 @@ const asTool = (plan: Plan, description: string, parameters: JsonSchema): Plan =
 type Chosen = Pick<Plan, "tools" | "toolChoice"> & { readonly adjustments: ReadonlyArray<Adjustment> }
 
 const choose = (
-  { onUnsupported, toolChoice: canChoose }: Capabilities.Capabilities,
+  canChoose: boolean,
+  onUnsupported: Capabilities.Capabilities["onUnsupported"],
   { toolChoice, tools = [] }: Request.Request
 ): Result.Result<Chosen, Reason.Unsupported> => {
   if (canChoose || toolChoice === undefined || toolChoice === "auto" || tools.length === 0) {

@@ -1,5 +1,5 @@
 import { type LM, Message, type Request } from "@effect-dspy/core"
-import { Capabilities, Plan } from "@effect-dspy/providers"
+import { Capabilities, Plan, Quirks } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { type JsonSchema, Result } from "effect"
 
@@ -35,6 +35,7 @@ describe("a wished form", () => {
       tools: [],
       toolChoice: undefined,
       format: { _tag: "Schema", name: "Answer", schema, strict: true },
+      reasons: true,
       how: { mode: "native", adjustments: [] }
     })
   })
@@ -103,6 +104,27 @@ describe("a forced tool", () => {
   })
 })
 
+describe("a tool that can't be forced", () => {
+  it("is no way to an answer, always or while the model reasons", () => {
+    for (const toolChoice of [false, "unlessReasoning"] as const) {
+      const { how, messages } = plan(request(), { structuredOutput: ["tool"], toolChoice })
+      assert.deepStrictEqual(how, { mode: "prompt", adjustments: [{ feature: "output", action: "prompt" }] })
+      assert.deepStrictEqual(messages, [Message.user("hello\n\nReply with JSON.")])
+    }
+    const still = plan(request({ settings: { reasoningEffort: "none" } }), {
+      structuredOutput: ["tool"],
+      toolChoice: "unlessReasoning"
+    })
+    assert.strictEqual(still.how.mode, "tool")
+  })
+
+  it("has parameters of its own writing where the protocol says so", () => {
+    const raw: Plan.Lower = (schema) => Result.succeed({ schema, strict: false })
+    const found = plan(request(), {}, () => Result.fail({ feature: "recursion" }), { lowerTool: raw })
+    assert.deepStrictEqual([found.how.mode, found.tools[0]?.parameters], ["tool", schema])
+  })
+})
+
 describe("an endpoint that can't", () => {
   const tools = [tool("now")]
   const reason = (...args: Parameters<typeof planned>) => {
@@ -137,5 +159,112 @@ describe("an endpoint that can't", () => {
     assert.strictEqual(reason(request({ tools }), { tools: false }), "tool calls")
     assert.strictEqual(reason(looking, { media: {} }), "image input")
     assert.strictEqual(reason(looking, { media: { image: ["Base64"] } }), "image input as Url")
+  })
+})
+
+describe("settings", () => {
+  const fit = (
+    capabilities: Partial<Capabilities.Capabilities>,
+    settings: LM.Request["settings"],
+    protocol?: Parameters<typeof Capabilities.fit>[2]
+  ) => Capabilities.fit({ ...Capabilities.all, ...capabilities }, settings, protocol)
+
+  const fitted = (...args: Parameters<typeof fit>) => Result.getOrThrow(fit(...args))
+
+  it("that are taken are the very same", () => {
+    const settings = { temperature: 0.5, reasoningEffort: "low" } as const
+    assert.strictEqual(fitted({}, settings).settings, settings)
+  })
+
+  it("out of bounds are moved to the nearest, by name", () => {
+    const bounds = { temperature: [0, 1], maxTokens: [16, Infinity] } as const
+    assert.deepStrictEqual(fitted({}, { temperature: 1.5, maxTokens: 4, topP: 2 }, { bounds }), {
+      settings: { temperature: 1, maxTokens: 16, topP: 2 },
+      adjustments: [{ feature: "temperature", action: "1" }, { feature: "maxTokens", action: "16" }],
+      reasons: true
+    })
+  })
+
+  it("the protocol has no word for are dropped, or fail the call", () => {
+    const found = fitted({}, { seed: 1, topP: 0.5 }, { without: ["seed"] })
+    assert.deepStrictEqual([found.settings, found.adjustments], [{ topP: 0.5 }, [{
+      feature: "seed",
+      action: "dropped"
+    }]])
+    const failed = fit({ onUnsupported: "fail" }, { seed: 1 }, { without: ["seed"] })
+    assert.strictEqual(Result.isFailure(failed) ? failed.failure.message : "", "the setting seed is not supported")
+  })
+
+  it("of which the model takes one are one", () => {
+    const oneOf = ["temperature", "topP"] as const
+    assert.deepStrictEqual(fitted({ oneOf }, { temperature: 0, topP: 0.5 }).settings, { temperature: 0 })
+    assert.deepStrictEqual(fitted({ oneOf }, { topP: 0.5 }).settings, { topP: 0.5 })
+    assert.deepStrictEqual(fitted({ oneOf, without: ["temperature"] }, { temperature: 0, topP: 0.5 }).settings, {
+      topP: 0.5
+    })
+  })
+
+  it("an effort the model does not know becomes the next stronger, else the strongest", () => {
+    const asked = (efforts: ReadonlyArray<Capabilities.Effort>, reasoningEffort: Capabilities.Effort) =>
+      fitted({ efforts }, { reasoningEffort }).settings.reasoningEffort
+    assert.strictEqual(asked(["none", "low", "high"], "minimal"), "low")
+    assert.strictEqual(asked(["none", "low", "high"], "medium"), "high")
+    assert.strictEqual(asked(["medium"], "high"), "medium")
+    assert.strictEqual(asked(["minimal", "low"], "none"), "minimal")
+  })
+
+  it("tell whether the model will reason", () => {
+    const reasons = (reasoning: Capabilities.Capabilities["reasoning"], effort?: Capabilities.Effort) =>
+      fitted({ reasoning }, effort === undefined ? {} : { reasoningEffort: effort }).reasons
+    const table = (["never", "asked", "default", "always"] as const)
+      .map((one) => [reasons(one), reasons(one, "none"), reasons(one, "low")])
+    assert.deepStrictEqual(table, [
+      [false, false, false],
+      [false, false, true],
+      [true, false, true],
+      [true, true, true]
+    ])
+  })
+
+  it("no reasoning is nothing to ask a model for that never does", () => {
+    const { adjustments, settings } = fitted({ reasoning: "never" }, { reasoningEffort: "none" })
+    assert.deepStrictEqual([settings, adjustments], [{}, []])
+    assert.lengthOf(fitted({ reasoning: "never" }, { reasoningEffort: "low" }).adjustments, 1)
+  })
+})
+
+describe("quirks", () => {
+  const after = (model: string, settings: LM.Request["settings"]) =>
+    Result.getOrThrow(Capabilities.fit({ ...Capabilities.all, ...Quirks.of(model) }, settings)).settings
+
+  it("are found by the longest beginning of the name, behind a gateway too", () => {
+    assert.strictEqual(Quirks.of("gpt-5-mini").reasoning, "always")
+    assert.strictEqual(Quirks.of("gpt-5.1").reasoning, "asked")
+    assert.strictEqual(Quirks.of("gpt-5.1-chat-latest").reasoning, "always")
+    assert.strictEqual(Quirks.of("gpt-5-chat-latest").reasoning, "never")
+    assert.strictEqual(Quirks.of("openai/o3-mini").reasoning, "always")
+    assert.deepStrictEqual(Quirks.of("olmo"), {})
+    assert.deepStrictEqual(Quirks.of("claude-sonnet-4-20250514").structuredOutput, ["tool", "prompt"])
+    assert.deepStrictEqual(Quirks.of("claude-sonnet-4-5").structuredOutput, ["native", "tool", "prompt"])
+  })
+
+  it("keep sampling from models that reason, and only while they do", () => {
+    const temperature = { temperature: 0.2 }
+    assert.deepStrictEqual(after("gpt-5-mini", temperature), {})
+    assert.deepStrictEqual(after("gpt-5.1", temperature), temperature)
+    assert.deepStrictEqual(after("gpt-5.1", { ...temperature, reasoningEffort: "low" }), { reasoningEffort: "low" })
+    assert.deepStrictEqual(after("gpt-5.6", { ...temperature, reasoningEffort: "none" }), {
+      ...temperature,
+      reasoningEffort: "none"
+    })
+    assert.deepStrictEqual(after("gpt-4o", { ...temperature, reasoningEffort: "low" }), temperature)
+    assert.deepStrictEqual(after("claude-opus-4-8", temperature), {})
+    assert.deepStrictEqual(after("claude-haiku-4-5", { temperature: 0, topP: 0.9 }), { temperature: 0 })
+  })
+
+  it("name a day for every row, and no beginning twice", () => {
+    const prefixes = Quirks.table.flatMap((quirk) => quirk.prefixes)
+    assert.strictEqual(new Set(prefixes).size, prefixes.length)
+    for (const { checked } of Quirks.table) assert.match(checked, /^\d{4}-\d\d-\d\d$/)
   })
 })
