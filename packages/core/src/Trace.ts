@@ -6,7 +6,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { PredictError } from "./PredictError.ts"
+import type { Adjustment } from "./Completion.ts"
 import type { Any as Signature, Encoded } from "./Signature.ts"
 import type { Usage } from "./Usage.ts"
 
@@ -14,8 +14,10 @@ import type { Usage } from "./Usage.ts"
  * One predictor call.
  *
  * - `path`: where in the program (`Document/summarize`); `name`: the predictor's name
- * - `input`: its JSON form; `result`: the output, the error, or that the call was interrupted
+ * - `input`: its JSON form; `result`: the output, the error (a `PredictError`, or what a tool failed with), or that
+ *   the call was interrupted
  * - `raw`, `model`, `finishReason`: of the last reply, where there was one
+ * - `adjustments`: where the last request was not sent as it was wished
  * - `attempts`: requests sent; `startMs`, `endMs`: milliseconds of the Clock
  *
  * @category models
@@ -27,7 +29,7 @@ export interface Event {
   readonly input: Encoded
   readonly result:
     | { readonly _tag: "Success"; readonly output: Encoded }
-    | { readonly _tag: "Failure"; readonly error: PredictError }
+    | { readonly _tag: "Failure"; readonly error: unknown }
     | { readonly _tag: "Interrupted" }
   readonly usage: Usage
   readonly attempts: number
@@ -36,6 +38,7 @@ export interface Event {
   readonly raw?: string
   readonly model?: string
   readonly finishReason?: string
+  readonly adjustments?: ReadonlyArray<Adjustment>
 }
 
 /**

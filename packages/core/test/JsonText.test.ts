@@ -234,7 +234,8 @@ describe("JsonText under attack", () => {
       const start = performance.now()
       JsonText.read(text)
       for (const _ of JsonText.candidates(text)) { /* only the time counts */ }
-      assert.isBelow(performance.now() - start, 2000)
+      // Not how fast: what is linear takes moments on any machine, what is quadratic hours.
+      assert.isBelow(performance.now() - start, 60_000)
     })
   }
 

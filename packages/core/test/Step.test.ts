@@ -172,7 +172,7 @@ describe("a predictor as a step", () => {
       assert.deepStrictEqual(output, { mood: "pos" })
       assert.deepStrictEqual(events.map((event) => [event.name, event.input]), [["Other", { text: "hi" }]])
       assert.include(recorder.requests[0]?.messages[0]?.content, "Be brief.")
-      assert.isUndefined(step.stepwise)
+      assert.isDefined(step.stepwise)
     }))
 
   it.effect("does not change the predictor it comes from", () =>

@@ -1,4 +1,4 @@
-import { LM, LMErrorReason, Parameters, Trace, Usage } from "@effect-dspy/core"
+import { LM, LMError, LMErrorReason, Parameters, Trace, Usage } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schedule } from "effect"
@@ -64,7 +64,7 @@ describe("Trace.collect", () => {
       const { exit } = yield* timed(Effect.provide(program, TestLM.layer(() => TestLM.never)))
       const [, [event]] = yield* exit
       const result = event?.result
-      if (result?._tag !== "Failure" || result.error._tag !== "LMError") return assert.fail(result?._tag)
+      if (result?._tag !== "Failure" || !(result.error instanceof LMError.LMError)) return assert.fail(result?._tag)
       assert.deepInclude(result.error.reason, { _tag: "Timeout", kind: "total" })
       assert.deepInclude(event, { startMs: 0, endMs: 3000, attempts: 1 })
       assert.deepStrictEqual(event?.usage, { calls: 1 })

@@ -1,0 +1,162 @@
+/**
+ * The frame of a predictor call: what every predictor does before and after it asks a model.
+ *
+ * 1. The input is encoded through the signature; a wrong input fails before anything is sent.
+ * 2. `Parameters` and `LM.Settings` are looked up; what is the same for every call (system turn, demos) was
+ *    rendered once.
+ * 3. The predictor's own exchange with the model runs.
+ * 4. One span when a tracer is installed, one `Trace.Event` when a collector is there; nothing otherwise.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Tracer from "effect/Tracer"
+import * as Adapter from "./Adapter.ts"
+import * as Completion from "./Completion.ts"
+import * as Field from "./Field.ts"
+import * as JsonAdapter from "./JsonAdapter.ts"
+import type { LM } from "./LM.ts"
+import { sender } from "./LM/Generate.ts"
+import * as Settings from "./LM/Settings.ts"
+import * as Parameters from "./Parameters.ts"
+import * as PredictError from "./PredictError.ts"
+import type * as Rendered from "./Rendered.ts"
+import type * as Signature from "./Signature.ts"
+import * as Trace from "./Trace.ts"
+import type { Usage } from "./Usage.ts"
+
+/**
+ * A predictor without its types: what one call needs to know. `kind` names its spans.
+ *
+ * @category models
+ */
+export interface Definition {
+  readonly kind: string
+  readonly signature: Signature.Any
+  readonly name: string
+  readonly rendered: Rendered.Cache
+  readonly adapter: Adapter.Adapter | undefined
+  readonly settings: Settings.Settings | undefined
+}
+
+/**
+ * What a call has found out before it asks: the fiber it runs on, whom it asks and how, its first turns, and the
+ * input in its JSON form.
+ *
+ * @category models
+ */
+export interface Opened {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly lm: LM.Service
+  readonly settings: Settings.Settings
+  readonly rendered: Rendered.Rendered
+  readonly input: Signature.Encoded
+}
+
+/**
+ * The exchange of one call: how it runs, and what it has come to whenever it is asked.
+ *
+ * @category models
+ */
+export interface Exchange<out E> {
+  readonly run: Effect.Effect<unknown, E>
+  readonly usage: () => Usage
+  readonly attempts: () => number
+  readonly last: () => Completion.Completion | undefined
+}
+
+/**
+ * Runs one call: opens it, hands it to `begin`, and reports it.
+ *
+ * @category constructors
+ */
+export const run = <E>(
+  self: Definition,
+  input: unknown,
+  begin: (opened: Opened) => Exchange<E>
+): Effect.Effect<unknown, E | PredictError.InputError, LM> =>
+  Effect.withFiber<unknown, E | PredictError.InputError, LM>((fiber) => {
+    const { signature } = self
+    const encoded = signature.derived.encodeInput(input)
+    if (Result.isFailure(encoded)) {
+      return inputError(signature, Field.shown(encoded.failure, signature.derived.names))
+    }
+    const entry = entryOf(self, fiber)
+    const rendered = self.rendered(self.adapter ?? fiber.getRef(Adapter.Current) ?? JsonAdapter.adapter, entry)
+    if (Result.isFailure(rendered)) return inputError(signature, rendered.failure)
+    const ask = (on: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, E> => {
+      const settings = Settings.merge(Settings.merge(on.getRef(Settings.Settings), self.settings), entry?.settings)
+      const opened = { fiber: on, lm: sender(on), settings, rendered: rendered.success, input: encoded.success }
+      const exchange = begin(opened)
+      const collector = on.getRef(Trace.Collector)
+      return collector === undefined ? exchange.run : observed(self, opened, exchange, collector)
+    }
+    if (fiber.getRef(Tracer.Tracer) === untraced) return ask(fiber)
+    const path = pathOf(self, fiber)
+    // A call begins to run when it is asked, so it must not be asked before the span is there.
+    return Effect.withSpan(Effect.withFiber(ask), `${self.kind}.${self.name}`, {
+      attributes: { signature: signature.name, path },
+      // The trace would lead to this line. Without it a span costs 5 us instead of 7.
+      captureStackTrace: false
+    })
+  })
+
+// The tracer a fiber has when nobody installed one: a span would cost more than the rest of the call.
+const untraced = Context.getUnsafe(Context.empty(), Tracer.Tracer)
+
+const inputError = (signature: Signature.Any, issues: ReadonlyArray<PredictError.Issue>) =>
+  Effect.fail(new PredictError.InputError({ signature: signature.name, issues }))
+
+const pathOf = (self: Definition, fiber: Fiber.Fiber<unknown, unknown>): string =>
+  Parameters.join(fiber.getRef(Parameters.Path), self.name)
+
+const entryOf = (self: Definition, fiber: Fiber.Fiber<unknown, unknown>): Parameters.Entry | undefined => {
+  const parameters = fiber.getRef(Parameters.Current)
+  return parameters === Parameters.none
+    ? undefined
+    : Parameters.lookup(parameters, pathOf(self, fiber), self.name, self.signature.name)
+}
+
+const observed = <E>(
+  self: Definition,
+  { fiber, input }: Opened,
+  exchange: Exchange<E>,
+  collector: (event: Trace.Event) => void
+): Effect.Effect<unknown, E> => {
+  const clock = fiber.getRef(Clock.Clock)
+  const startMs = clock.currentTimeMillisUnsafe()
+  return Effect.onExit(exchange.run, (exit) =>
+    Effect.sync(() => {
+      const last = exchange.last()
+      collector({
+        path: pathOf(self, fiber),
+        name: self.name,
+        signature: self.signature,
+        input,
+        result: resultOf(self.signature, exit),
+        usage: exchange.usage(),
+        attempts: exchange.attempts(),
+        startMs,
+        endMs: clock.currentTimeMillisUnsafe(),
+        ...(last === undefined ? undefined : {
+          raw: Completion.text(last),
+          model: last.model,
+          finishReason: last.finishReason,
+          ...(last.adjustments === undefined ? undefined : { adjustments: last.adjustments })
+        })
+      })
+    }))
+}
+
+const resultOf = <E>(signature: Signature.Any, exit: Exit.Exit<unknown, E>): Trace.Event["result"] => {
+  if (Exit.isSuccess(exit)) {
+    return { _tag: "Success", output: Result.getOrElse(signature.derived.encodeOutput(exit.value), () => ({})) }
+  }
+  const error = Cause.findErrorOption(exit.cause)
+  return Option.isSome(error) ? { _tag: "Failure", error: error.value } : { _tag: "Interrupted" }
+}
