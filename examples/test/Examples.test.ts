@@ -29,6 +29,15 @@ describe("examples", () => {
     assert.strictEqual(stderr, "")
   })
 
+  it("rag.ts: answers with their sources, from an index that was kept in a file", async () => {
+    const { stderr, stdout } = await run("rag.ts")
+    assert.match(stdout, /^\d\d passages, \d{6} bytes\n/)
+    assert.match(stdout, /two tides a day\?\n {2}.*tide.*\n {2}from tides\.md#/)
+    assert.match(stdout, /tenant owe for repairs\?\n {2}Minor repairs up to 75 .*\n {2}from lease\.txt#/)
+    assert.match(stdout, /\n4 requests\n$/)
+    assert.strictEqual(stderr, "")
+  })
+
   it("app.ts", async () => {
     const { stderr, stdout } = await run("app.ts")
     assert.strictEqual(stdout, "published as number 1, with 2 model calls\n")
