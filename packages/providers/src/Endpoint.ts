@@ -85,6 +85,7 @@ export const make = (options: Options): Effect.Effect<LM.Service, never, HttpCli
       provider,
       model,
       ...(options.settings === undefined ? undefined : { defaults: options.settings }),
+      tools: capabilities.tools ? "native" : "prompt",
       generate: (request, emit) => {
         const encoded = protocol.encode(request, emit !== undefined)
         if (Result.isFailure(encoded)) return fail(encoded.failure)

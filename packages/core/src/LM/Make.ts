@@ -16,6 +16,7 @@ import type { Request } from "./Request.ts"
 import * as Settings from "./Settings.ts"
 import type { Emit } from "./Sink.ts"
 import { type Service, TypeId } from "./Tag.ts"
+import * as ToolPrompt from "./ToolPrompt.ts"
 
 /** Reported when a request leaves, so that failed and interrupted requests count too. */
 const sent: Usage.Usage = { calls: 1 }
@@ -26,6 +27,7 @@ const sent: Usage.Usage = { calls: 1 }
  * - `generate`: gives the whole answer; with `emit`, somebody reads along, and what an endpoint can stream is
  *   emitted part by part on the way
  * - `endpoint`: base URL and account fingerprint, default the provider's name; see `LM.Service`
+ * - `tools`: `prompt` for a model that can't call tools natively; it is told of them in words
  * - `lesser`: another way to ask the same, for a request the endpoint refused; it is sent at once and counted
  *
  * ```ts
@@ -57,9 +59,11 @@ export const make = (options: {
   readonly defaults?: Settings.Settings
   readonly generate: (request: Request, emit?: Emit) => Effect.Effect<Completion, LMError.LMError>
   readonly lesser?: (request: Request, failure: LMError.LMError) => Request | undefined
+  readonly tools?: "native" | "prompt"
 }): Service => {
   const { lesser, model, provider } = options
   const defaults = options.defaults ?? Settings.none
+  const generate = options.tools === "prompt" ? byPrompt(options.generate) : options.generate
   const send = (request: Request): Effect.Effect<Completion, LMError.LMError> =>
     Effect.withFiber((fiber) => {
       const { attempts, sink } = request
@@ -73,7 +77,7 @@ export const make = (options: {
         attempts.used++
       }
       listener?.(sent)
-      const answer = sink === undefined ? options.generate(request) : streamed(options.generate, request, sink)
+      const answer = sink === undefined ? generate(request) : streamed(generate, request, sink)
       if (attempts === undefined && listener === undefined) return answer
       return Effect.map(answer, (completion) => {
         if (attempts !== undefined) Attempts.spend(attempts, completion.usage)
@@ -97,8 +101,17 @@ export const make = (options: {
   }
 }
 
+type Generate = (request: Request, emit?: Emit) => Effect.Effect<Completion, LMError.LMError>
+
+const byPrompt = (generate: Generate): Generate => (request, emit) => {
+  const { tools } = request
+  return tools === undefined || tools.length === 0
+    ? generate(request, emit)
+    : Effect.map(generate(ToolPrompt.write(request), emit), (completion) => ToolPrompt.read(completion, tools))
+}
+
 const streamed = (
-  generate: (request: Request, emit: Emit) => Effect.Effect<Completion, LMError.LMError>,
+  generate: Generate,
   request: Request,
   sink: NonNullable<Request["sink"]>
 ): Effect.Effect<Completion, LMError.LMError> =>

@@ -14,7 +14,8 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type { Completion } from "../Completion.ts"
+import type { Completion, Content } from "../Completion.ts"
+import type { Json } from "../JsonText.ts"
 import { LM } from "../LM.ts"
 import type { Request } from "../LM/Request.ts"
 import type { Emit } from "../LM/Sink.ts"
@@ -44,6 +45,7 @@ export type Script = Replies | { readonly [signature: string]: Reply | Replies }
 /**
  * - `latency`: of every answer, before the delays of single replies
  * - `provider`, `model`: shown in errors and traces
+ * - `tools`: `prompt` for a model that can't call tools natively
  *
  * @category models
  */
@@ -51,6 +53,7 @@ export interface Options {
   readonly latency?: Duration.Input | ((request: Request) => Duration.Input)
   readonly provider?: string
   readonly model?: string
+  readonly tools?: "native" | "prompt"
 }
 
 /**
@@ -144,6 +147,20 @@ export const streamed = (
 }
 
 /**
+ * A reply that calls tools, each by name with its arguments; `text` is what the model says beside them.
+ *
+ * @category replies
+ */
+export const calls = (...made: ReadonlyArray<readonly [tool: string, argument: Json, text?: string]>): Scripted =>
+  new Scripted("completion", {
+    content: made.flatMap(([name, argument, text], index): ReadonlyArray<Content> => [
+      ...(text === undefined ? [] : [{ type: "text" as const, text }]),
+      { type: "toolCall", id: `call_${index}`, name, arguments: argument }
+    ]),
+    finishReason: "toolCalls"
+  })
+
+/**
  * Builds a test LM and its recorder as plain values.
  *
  * @category constructors
@@ -168,6 +185,7 @@ export const make = (
   const lm = LM.make({
     provider,
     model,
+    ...(options.tools === undefined ? undefined : { tools: options.tools }),
     generate: (request, emit) =>
       Effect.suspend(() => {
         let begun = false
