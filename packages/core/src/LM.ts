@@ -12,19 +12,24 @@
  * ```
  */
 import type * as Duration from "effect/Duration"
+import type * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import * as Around from "./LM/Around.ts"
 import { cache, type Options as CacheOptions_ } from "./LM/Cache.ts"
 import { circuitBreaker } from "./LM/CircuitBreaker.ts"
 import { concurrency, type Options as ConcurrencyOptions } from "./LM/Concurrency.ts"
 import * as Decorator from "./LM/Decorator.ts"
+import { fallback, fallbackTo, type Options as FallbackOptions_ } from "./LM/Fallback.ts"
 import { generate } from "./LM/Generate.ts"
 import * as Group from "./LM/Group.ts"
+import { hedge, type Options as HedgeOptions_ } from "./LM/Hedge.ts"
 import { make, wrap } from "./LM/Make.ts"
+import { models } from "./LM/Models.ts"
 import { type Options as PersistedCacheOptions_, persistedCache } from "./LM/PersistedCache.ts"
 import type * as Request_ from "./LM/Request.ts"
 import { type Options, resilient } from "./LM/Resilient.ts"
 import { retry } from "./LM/Retry.ts"
+import * as Route from "./LM/Route.ts"
 import * as Settings_ from "./LM/Settings.ts"
 import type * as Sink from "./LM/Sink.ts"
 import { stream } from "./LM/Stream.ts"
@@ -50,6 +55,10 @@ export const LM = Object.assign(Tag, {
   Settings: Settings_.Settings,
   /** Runs a program with other settings: temperature, maxTokens, attempts, timeout, ... */
   withSettings: Settings_.provide,
+  /** Several models under names of one's own. */
+  models,
+  /** One LM that asks one of several, chosen request by request. */
+  route: Route.layer,
   /** The middleware in force around every model call. */
   Around: Around.Current,
   /** Runs a program with middleware around every model call, whatever layers it provides inside. */
@@ -63,7 +72,7 @@ export const LM = Object.assign(Tag, {
   /** Applies a decorator to a part of a program. */
   using: Decorator.using,
   /** The decorators as functions from LM to LM, for `using` and for decorators of your own. */
-  decorator: { cache, circuitBreaker, concurrency, persistedCache, resilient, retry, timeout },
+  decorator: { cache, circuitBreaker, concurrency, fallback, hedge, persistedCache, resilient, retry, timeout },
   /** At most this many requests at once, over everything that uses the layer; `adaptive` finds out how many. */
   concurrency: (options: number | ConcurrencyOptions) => Decorator.decorate(concurrency(options)),
   /** A time limit for one request. */
@@ -72,6 +81,13 @@ export const LM = Object.assign(Tag, {
   retry: (options?: { readonly schedule?: Schedule.Schedule<unknown, LMError> }) => Decorator.decorate(retry(options)),
   /** Stops asking an endpoint that fails again and again; takes effect's `CircuitBreaker` from context. */
   circuitBreaker: () => Decorator.decorate(circuitBreaker()),
+  /** Sends a second request when the first is slow; the first answer wins. */
+  hedge: (options?: HedgeOptions_) => Decorator.decorate(hedge(options)),
+  /** Asks other models when this one fails. */
+  fallback: <const L extends ReadonlyArray<Layer.Layer<Tag, unknown, unknown>>>(
+    others: L,
+    options?: FallbackOptions_
+  ) => Decorator.decorate(fallbackTo(others, options)),
   /** Keeps accepted answers, and makes identical calls in flight one request. */
   cache: (options?: CacheOptions_) => Decorator.decorate(cache(options)),
   /** The same, over a store that outlives the process; takes effect's `BackingPersistence` from context. */
@@ -99,5 +115,8 @@ export declare namespace LM {
   export type Decorator<E = never, R = never> = Decorator.Decorator<E, R>
   export type CacheOptions = CacheOptions_
   export type PersistedCacheOptions = PersistedCacheOptions_
+  export type FallbackOptions = FallbackOptions_
+  export type HedgeOptions = HedgeOptions_
+  export type Choose<Name extends string> = Route.Choose<Name>
   export type ResilientOptions = Options
 }

@@ -43,6 +43,11 @@ export class LMError extends Schema.TaggedError<LMError>("@effect-dspy/core/LMEr
     return this.shouldRetry ?? this.reason.isRetryable
   }
 
+  /** Whether another model or endpoint may answer where this one failed. */
+  get goesElsewhere(): boolean {
+    return this.reason.goesElsewhere
+  }
+
   /** How long the endpoint asked to wait; retrying earlier is never right. */
   get retryAfter(): Duration.Duration | undefined {
     return this.reason.retryAfter

@@ -1,7 +1,7 @@
 /**
  * The closed list of reasons a model call can fail for.
  *
- * Each reason declares its own answers (`isRetryable`, `retryAfter`, a message with a remedy), so nobody
+ * Each reason declares its own answers (`isRetryable`, `goesElsewhere`, `retryAfter`, a message with a remedy), so nobody
  * switches over tags to decide what to do. `detail` holds the provider's own words, redacted.
  */
 import * as Duration from "effect/Duration"
@@ -17,6 +17,7 @@ const after = (retryAfter: Duration.Duration | undefined): string =>
 /** Too many requests or tokens for now (429). */
 export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited", { ...wait, ...detail }) {
   readonly isRetryable = true
+  readonly goesElsewhere = true
   override get message(): string {
     return `rate limited${after(this.retryAfter)}`
   }
@@ -25,6 +26,7 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
 /** The account has no credit left (429 `insufficient_quota`, 402). */
 export class QuotaExhausted extends Schema.TaggedError<QuotaExhausted>()("QuotaExhausted", detail) {
   readonly isRetryable = false
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   override get message(): string {
     return "the account's quota is exhausted; check plan and billing"
@@ -34,6 +36,7 @@ export class QuotaExhausted extends Schema.TaggedError<QuotaExhausted>()("QuotaE
 /** The key is missing, wrong or expired (401). */
 export class Authentication extends Schema.TaggedError<Authentication>()("Authentication", detail) {
   readonly isRetryable = false
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   override get message(): string {
     return "the key was not accepted; check the API key"
@@ -43,6 +46,7 @@ export class Authentication extends Schema.TaggedError<Authentication>()("Authen
 /** The key is known but may not do this (403). */
 export class Permission extends Schema.TaggedError<Permission>()("Permission", detail) {
   readonly isRetryable = false
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   override get message(): string {
     return "the key has no permission for this; check its project, region and scopes"
@@ -52,6 +56,7 @@ export class Permission extends Schema.TaggedError<Permission>()("Permission", d
 /** The endpoint does not have this model, or not this path (404). */
 export class ModelNotFound extends Schema.TaggedError<ModelNotFound>()("ModelNotFound", detail) {
   readonly isRetryable = false
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   override get message(): string {
     return "the model was not found; check its name and the base URL"
@@ -64,6 +69,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("Invali
   ...detail
 }) {
   readonly isRetryable = false
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   override get message(): string {
     return `the endpoint refused the request (HTTP ${this.status}); LMError.reveal shows its words`
@@ -73,6 +79,7 @@ export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("Invali
 /** The prompt does not fit the model's context window. */
 export class ContextTooLong extends Schema.TaggedError<ContextTooLong>()("ContextTooLong", detail) {
   readonly isRetryable = false
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   override get message(): string {
     return "the prompt is longer than the model's context window; shorten the input or the demos"
@@ -85,6 +92,7 @@ export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported"
   field: Schema.optionalKey(Schema.String)
 }) {
   readonly isRetryable = false
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   readonly detail = undefined
   override get message(): string {
@@ -95,6 +103,7 @@ export class Unsupported extends Schema.TaggedError<Unsupported>()("Unsupported"
 /** The model or its filter declined to answer. Asking the same again is pointless and is never done. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", detail) {
   readonly isRetryable = false
+  readonly goesElsewhere = false
   readonly retryAfter = undefined
   override get message(): string {
     return "the model refused to answer; LMError.reveal shows its words"
@@ -104,6 +113,7 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", detail) {
 /** The endpoint is busy (503, 529). */
 export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", { ...wait, ...detail }) {
   readonly isRetryable = true
+  readonly goesElsewhere = true
   override get message(): string {
     return `the endpoint is overloaded${after(this.retryAfter)}`
   }
@@ -116,6 +126,7 @@ export class ServerError extends Schema.TaggedError<ServerError>()("ServerError"
   ...detail
 }) {
   readonly isRetryable = true
+  readonly goesElsewhere = true
   override get message(): string {
     return `the endpoint failed (HTTP ${this.status})${after(this.retryAfter)}`
   }
@@ -124,6 +135,7 @@ export class ServerError extends Schema.TaggedError<ServerError>()("ServerError"
 /** No connection, or it broke before an answer began. `code` is the system's word, such as ECONNREFUSED. */
 export class Network extends Schema.TaggedError<Network>()("Network", { code: Schema.optionalKey(Schema.String) }) {
   readonly isRetryable = true
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   readonly detail = undefined
   override get message(): string {
@@ -144,6 +156,9 @@ export class Timeout extends Schema.TaggedError<Timeout>()("Timeout", {
   get isRetryable(): boolean {
     return this.kind !== "total"
   }
+  get goesElsewhere(): boolean {
+    return this.kind !== "total"
+  }
   override get message(): string {
     return `no answer within ${Duration.format(this.limit)} (${this.kind} timeout)`
   }
@@ -155,6 +170,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("Inva
   ...detail
 }) {
   readonly isRetryable = true
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   override get message(): string {
     return `the endpoint's answer is not of its protocol (HTTP ${this.status}); check the base URL`
@@ -164,6 +180,7 @@ export class InvalidResponse extends Schema.TaggedError<InvalidResponse>()("Inva
 /** The answer broke off in the middle. */
 export class StreamCut extends Schema.TaggedError<StreamCut>()("StreamCut", {}) {
   readonly isRetryable = true
+  readonly goesElsewhere = true
   readonly retryAfter = undefined
   readonly detail = undefined
   override get message(): string {
@@ -177,6 +194,7 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
   spent: Schema.Finite
 }) {
   readonly isRetryable = false
+  readonly goesElsewhere = false
   readonly retryAfter = undefined
   readonly detail = undefined
   override get message(): string {
@@ -187,6 +205,7 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
 /** A circuit breaker is open; nothing was sent. */
 export class CircuitOpen extends Schema.TaggedError<CircuitOpen>()("CircuitOpen", wait) {
   readonly isRetryable = true
+  readonly goesElsewhere = true
   readonly detail = undefined
   override get message(): string {
     return `the circuit breaker is open${after(this.retryAfter)}`
@@ -198,6 +217,7 @@ export class NoRecording extends Schema.TaggedError<NoRecording>()("NoRecording"
   nearest: Schema.optionalKey(Schema.String)
 }) {
   readonly isRetryable = false
+  readonly goesElsewhere = false
   readonly retryAfter = undefined
   readonly detail = undefined
   override get message(): string {

@@ -133,6 +133,40 @@ export const omitOutput = <const K extends string>(...keys: ReadonlyArray<K>) =>
   )
 }
 
+/**
+ * Runs a step through a function over its effect: another model, other settings, a time limit. The step keeps its
+ * name and fields.
+ *
+ * ```ts
+ * import { LM, Step } from "@effect-dspy/core"
+ * import { Effect, Schema } from "effect"
+ *
+ * const seed = Step.make("Seed", {
+ *   input: {},
+ *   output: { seed: Schema.Number },
+ *   run: () => Effect.map(LM.Settings, (settings) => ({ seed: settings.seed ?? 0 }))
+ * })
+ * const seeded = Step.mapEffect((self: ReturnType<typeof seed>) => LM.withSettings({ seed: 7 })(self))(seed)
+ * await Effect.runPromise(seeded({})) // => { seed: 7 }
+ * ```
+ *
+ * @category combinators
+ */
+export const mapEffect =
+  <O, E, R, E2, R2>(through: (self: Effect.Effect<O, E, R>) => Effect.Effect<O, E2, R2>) =>
+  <I>(self: Step<I, O, E, R>): Step<I, O, E2, R2> => {
+    const { named, stepwise } = self
+    return callable((input: I) => through(self(input)), {
+      name: self.name,
+      input: self.input,
+      output: self.output,
+      ...(named === undefined ? undefined : { named: (name: string) => mapEffect(through)(named(name)) }),
+      ...(stepwise === undefined ? undefined : {
+        stepwise: (input: I, publish: Publish) => through(stepwise(input, publish))
+      })
+    })
+  }
+
 /** What a wrong key looks like to the compiler. */
 interface WrongRename<K> {
   readonly "the step has no such field": K

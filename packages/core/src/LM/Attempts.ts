@@ -61,6 +61,30 @@ export const spend = (attempts: Attempts, spent: Usage.Usage): void => {
   attempts.tokens = attempts.tokens === Usage.zero ? spent : Usage.add(attempts.tokens, spent)
 }
 
+/**
+ * The same budget with a part of it kept back: `others` requests, and no new attempt after `until` (milliseconds of
+ * the Clock). One request may always be sent, if there is one left.
+ *
+ * @category combinators
+ */
+export const sparing = (attempts: Attempts, others: number, until: number): Attempts => ({
+  max: Math.min(attempts.max, Math.max(attempts.used + 1, attempts.max - others)),
+  limit: attempts.limit,
+  deadline: Math.min(attempts.deadline, until),
+  get used() {
+    return attempts.used
+  },
+  set used(used) {
+    attempts.used = used
+  },
+  get tokens() {
+    return attempts.tokens
+  },
+  set tokens(tokens) {
+    attempts.tokens = tokens
+  }
+})
+
 /** Who is asked: for the layer's defaults and for errors. */
 type Asked = { readonly provider: string; readonly model: string; readonly defaults: Settings }
 

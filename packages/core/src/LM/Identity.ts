@@ -57,3 +57,12 @@ export const of = (lm: Service, request: Request): string =>
     lm.model,
     question({ ...request, settings: Settings.merge(lm.defaults, request.settings) })
   ])
+
+/**
+ * The endpoint of an LM that stands for several: whoever keeps answers must not take those of another row of models
+ * for these.
+ *
+ * @category getters
+ */
+export const endpoints = (lms: ReadonlyArray<Service>): string =>
+  lms.map(({ endpoint, model }) => `${endpoint} ${model}`).join(", ")

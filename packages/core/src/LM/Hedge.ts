@@ -1,0 +1,114 @@
+/**
+ * A second request for calls that take unusually long; the first answer wins.
+ *
+ * The life of a hedged call:
+ * 1. The request is sent.
+ * 2. It takes longer than 95 of 100 calls before it, or than a given delay: the same request is sent once more, if
+ *    the attempt budget has one left. It counts there and in every budget below like any other.
+ * 3. The first answer is the answer, and the other request is interrupted, its socket closed. A failure only counts
+ *    when both have failed.
+ *
+ * It costs money for time, so nothing else sends it: use it where somebody waits. It goes inside retry and outside
+ * concurrency and rate limits, so that the second request takes a permit of its own. Waiting for permits is measured with
+ * the rest, so a longer line is not taken for slowness for long; and where everything gets slower together, second
+ * requests would make it worse, so one call in ten may send one. A fixed delay has no such bound.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type { Completion } from "../Completion.ts"
+import type { LMError } from "../LMError.ts"
+import * as Attempts from "./Attempts.ts"
+import type { Decorator } from "./Decorator.ts"
+import { wrap } from "./Make.ts"
+import type { Request } from "./Request.ts"
+import type { Service } from "./Tag.ts"
+
+/**
+ * - `delay`: when to send the second request; default the 95th percentile of the last 100 answers, and no second
+ *   request before there were 20
+ *
+ * @category models
+ */
+export interface Options {
+  readonly delay?: Duration.Input
+}
+
+/** Enough answers to remember for a percentile that follows the endpoint's mood, and few enough to sort each time. */
+const window = 100
+
+/** Of fewer answers, the slowest twentieth is none. */
+const enough = 20
+
+/** Second requests saved up at most, and the calls that earn one. */
+const savings = 10
+const price = 10
+
+/**
+ * Sends a second request when the first is slow, and takes whichever answers first.
+ *
+ * ```ts
+ * import { Completion, LM } from "@effect-dspy/core"
+ * import { TestLM } from "@effect-dspy/core/testing"
+ * import { Effect } from "effect"
+ *
+ * const Live = TestLM.layer([TestLM.never, "Hello!"]).pipe(LM.hedge({ delay: "10 millis" }))
+ * const ask = Effect.map(LM.generate({ messages: [] }), Completion.text)
+ * await Effect.runPromise(Effect.provide(ask, Live)) // => "Hello!"
+ * ```
+ *
+ * @category decorators
+ */
+export const hedge = (options: Options = {}): Decorator => (lm) =>
+  Effect.sync(() => {
+    const fixed = options.delay === undefined ? undefined : Duration.toMillis(options.delay)
+    // A ring. A call that was hedged counts as long as it took, or slow requests would vanish from the measure.
+    const latencies: Array<number> = []
+    let next = 0
+    let calls = price
+    const mayHedge = (): boolean => {
+      if (fixed !== undefined) return true
+      if (calls < price) return false
+      calls -= price
+      return true
+    }
+    return wrap(lm, (request) =>
+      Effect.flatMap(Clock.currentTimeMillis, (start) => {
+        calls = Math.min(savings * price, calls + 1)
+        const delay = fixed ?? slow(latencies)
+        return Effect.tap(
+          delay === undefined ? lm.generate(request) : pair(lm, request, delay, mayHedge),
+          () =>
+            Effect.map(Clock.currentTimeMillis, (end) => {
+              latencies[next] = end - start
+              next = (next + 1) % window
+            })
+        )
+      }))
+  })
+
+const slow = (latencies: ReadonlyArray<number>): number | undefined =>
+  latencies.length < enough
+    ? undefined
+    : latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length * 0.95)]
+
+const pair = (
+  lm: Service,
+  request: Request,
+  delay: number,
+  mayHedge: () => boolean
+): Effect.Effect<Completion, LMError> =>
+  // Closing the scope interrupts the first request when it lost, and when the caller gives up.
+  Effect.scopedWith((scope) =>
+    Effect.flatMap(Effect.forkIn(lm.generate(request), scope, { startImmediately: true }), (fiber) => {
+      const first = Fiber.join(fiber)
+      return Effect.flatMap(Effect.timeoutOption(first, delay), (answer) => {
+        if (Option.isSome(answer)) return Effect.succeed(answer.value)
+        const { attempts } = request
+        const left = attempts === undefined || Attempts.left(attempts)
+        return left && mayHedge() ? Effect.race(first, lm.generate(request)) : first
+      })
+    })
+  )

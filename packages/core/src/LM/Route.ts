@@ -1,0 +1,73 @@
+/**
+ * One LM out of several: each request goes to the one that is chosen for it.
+ *
+ * The choice is made request by request, before anything is sent; a re-ask may go elsewhere than the call it belongs
+ * to. Each model keeps decorators and limits of its own, so a route goes outside those of its models and inside a cache
+ * that they share.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Completion } from "../Completion.ts"
+import type { LMError } from "../LMError.ts"
+import { buildAll, type Layers } from "./Decorator.ts"
+import * as Identity from "./Identity.ts"
+import type { Request } from "./Request.ts"
+import * as Settings from "./Settings.ts"
+import { LM, type Service, TypeId } from "./Tag.ts"
+
+/**
+ * Names the model for a request. It may ask for it: a classifier, a database, another model.
+ *
+ * @category models
+ */
+export interface Choose<in out Name extends string> {
+  (request: Request, models: { readonly [K in Name]: Service }): Name | Effect.Effect<Name, LMError>
+}
+
+/**
+ * One LM that asks one of several.
+ *
+ * @category constructors
+ */
+export const route = <Name extends string>(
+  models: { readonly [K in Name]: Service },
+  choose: Choose<Name>
+): Service => {
+  const ask = (request: Request, name: Name): Effect.Effect<Completion, LMError> => models[name].generate(request)
+  return {
+    [TypeId]: TypeId,
+    provider: "route",
+    model: Object.keys(models).join("|"),
+    endpoint: Identity.endpoints(Object.values(models)),
+    defaults: Settings.none,
+    generate: (request) => {
+      const chosen = choose(request, models)
+      return Effect.isEffect(chosen) ? Effect.flatMap(chosen, (name) => ask(request, name)) : ask(request, chosen)
+    }
+  }
+}
+
+/**
+ * A layer that asks one of several, each built once.
+ *
+ * ```ts
+ * import { LM, Message } from "@effect-dspy/core"
+ * import { TestLM } from "@effect-dspy/core/testing"
+ * import { Effect } from "effect"
+ *
+ * const Live = LM.route(
+ *   { small: TestLM.layer(() => "ok", { model: "small" }), large: TestLM.layer(() => "ok", { model: "large" }) },
+ *   (request) => request.messages.length > 1 ? "large" : "small"
+ * )
+ * const ask = (count: number) => LM.generate({ messages: Array.from({ length: count }, () => Message.user("hello")) })
+ * const models = Effect.map(Effect.all([ask(1), ask(2)]), (all) => all.map((completion) => completion.model))
+ * await Effect.runPromise(Effect.provide(models, Live)) // => ["small", "large"]
+ * ```
+ *
+ * @category layers
+ */
+export const layer = <const L extends Layers>(
+  layers: L,
+  choose: Choose<keyof L & string>
+): Layer.Layer<LM, Layer.Error<L[keyof L]>, Layer.Services<L[keyof L]>> =>
+  Layer.effect(LM, Effect.map(buildAll(layers), (models) => route<keyof L & string>(models, choose)))
