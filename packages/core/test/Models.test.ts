@@ -59,8 +59,9 @@ describe("LM.models", () => {
       const { models } = set()
       const others = LM.models({ draft: counted("draft", []), final: counted("final", []) }, { default: "final" })
       const program = Effect.all([models.use("strong")(modelOf), others.use("draft")(modelOf), modelOf])
-      const outcome = yield* program.pipe(Effect.provide(models.layer), Effect.provide(others.layer))
-      assert.deepStrictEqual(outcome, ["strong", "draft", "fast"])
+      // Both bring a default; the last layer of a merge has it.
+      const outcome = yield* Effect.provide(program, Layer.merge(models.layer, others.layer))
+      assert.deepStrictEqual(outcome, ["strong", "draft", "final"])
     }))
 })
 

@@ -20,7 +20,7 @@ export const layer: Layer.Layer<LM, Missing, Key> = models.layer
 
 // An effect and a step keep their types; what is left to provide is the set of models.
 const written = models.use("strong")(write)
-export const program = Effect.map(written({ topic: "tea" }), (output): string => output.text)
+const program = Effect.map(written({ topic: "tea" }), (output): string => output.text)
 export const provided: Effect.Effect<string, unknown, Key> = Effect.provide(program, models.layer)
 
 // @ts-expect-error no such model
