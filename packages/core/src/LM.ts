@@ -34,7 +34,7 @@ import * as Settings_ from "./LM/Settings.ts"
 import type * as Sink from "./LM/Sink.ts"
 import { stream } from "./LM/Stream.ts"
 import { LM as Tag, type Service as Service_ } from "./LM/Tag.ts"
-import { timeout } from "./LM/Timeout.ts"
+import { type Options as TimeoutOptions_, timeout } from "./LM/Timeout.ts"
 import type { LMError } from "./LMError.ts"
 
 /**
@@ -75,8 +75,8 @@ export const LM = Object.assign(Tag, {
   decorator: { cache, circuitBreaker, concurrency, fallback, hedge, persistedCache, resilient, retry, timeout },
   /** At most this many requests at once, over everything that uses the layer; `adaptive` finds out how many. */
   concurrency: (options: number | ConcurrencyOptions) => Decorator.decorate(concurrency(options)),
-  /** A time limit for one request. */
-  timeout: (limit: Duration.Input) => Decorator.decorate(timeout(limit)),
+  /** Time limits for one request: for the answer, its first part, and between its parts. */
+  timeout: (limit: Duration.Input | TimeoutOptions_) => Decorator.decorate(timeout(limit)),
   /** Retries what is retryable, within `LM.Settings.attempts`. */
   retry: (options?: { readonly schedule?: Schedule.Schedule<unknown, LMError> }) => Decorator.decorate(retry(options)),
   /** Stops asking an endpoint that fails again and again; takes effect's `CircuitBreaker` from context. */
@@ -118,5 +118,6 @@ export declare namespace LM {
   export type FallbackOptions = FallbackOptions_
   export type HedgeOptions = HedgeOptions_
   export type Choose<Name extends string> = Route.Choose<Name>
+  export type TimeoutOptions = TimeoutOptions_
   export type ResilientOptions = Options
 }

@@ -11,17 +11,17 @@ import type { LMError } from "../LMError.ts"
 import { concurrency, type Options as ConcurrencyOptions } from "./Concurrency.ts"
 import type { Decorator } from "./Decorator.ts"
 import { retry } from "./Retry.ts"
-import { timeout } from "./Timeout.ts"
+import { type Options as TimeoutOptions, timeout } from "./Timeout.ts"
 
 /**
- * - `timeout`: for one request, default 2 minutes
+ * - `timeout`: for one request, for its first part and between parts; default 2 minutes for the whole
  * - `concurrency`: requests in flight, default 64
  * - `retry`: how long to wait between attempts; default 500 ms doubling to 30 s with full jitter
  *
  * @category models
  */
 export interface Options {
-  readonly timeout?: Duration.Input
+  readonly timeout?: Duration.Input | TimeoutOptions
   readonly concurrency?: number | ConcurrencyOptions
   readonly retry?: Schedule.Schedule<unknown, LMError>
 }

@@ -112,15 +112,15 @@ export const make = (write: Emit): Sink => {
 }
 
 /**
- * The same sink, with `onParts` called before parts of an attempt are handed on.
+ * The same sink, with another `emit` for each attempt: to see parts as they come and when the reader has taken them.
  *
  * @category combinators
  */
-export const tap = (self: Sink, onParts: Emit): Sink => ({
+export const mapEmit = (self: Sink, through: (emit: Emit) => Emit): Sink => ({
   ...self,
   attempt: () => {
     const attempt = self.attempt()
-    return { ...attempt, emit: (parts) => Effect.andThen(onParts(parts), attempt.emit(parts)) }
+    return { ...attempt, emit: through(attempt.emit) }
   }
 })
 
