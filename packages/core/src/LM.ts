@@ -26,6 +26,7 @@ import { hedge, type Options as HedgeOptions_ } from "./LM/Hedge.ts"
 import { make, wrap } from "./LM/Make.ts"
 import { models } from "./LM/Models.ts"
 import { type Options as PersistedCacheOptions_, persistedCache } from "./LM/PersistedCache.ts"
+import { type Options as RateLimitOptions, rateLimit } from "./LM/RateLimit.ts"
 import type * as Request_ from "./LM/Request.ts"
 import { type Options, resilient } from "./LM/Resilient.ts"
 import { retry } from "./LM/Retry.ts"
@@ -35,6 +36,7 @@ import type * as Sink from "./LM/Sink.ts"
 import { stream } from "./LM/Stream.ts"
 import { LM as Tag, type Service as Service_ } from "./LM/Tag.ts"
 import { type Options as TimeoutOptions_, timeout } from "./LM/Timeout.ts"
+import { Tokenizer } from "./LM/Tokens.ts"
 import type { LMError } from "./LMError.ts"
 
 /**
@@ -72,9 +74,24 @@ export const LM = Object.assign(Tag, {
   /** Applies a decorator to a part of a program. */
   using: Decorator.using,
   /** The decorators as functions from LM to LM, for `using` and for decorators of your own. */
-  decorator: { cache, circuitBreaker, concurrency, fallback, hedge, persistedCache, resilient, retry, timeout },
+  decorator: {
+    cache,
+    circuitBreaker,
+    concurrency,
+    fallback,
+    hedge,
+    persistedCache,
+    rateLimit,
+    resilient,
+    retry,
+    timeout
+  },
   /** At most this many requests at once, over everything that uses the layer; `adaptive` finds out how many. */
   concurrency: (options: number | ConcurrencyOptions) => Decorator.decorate(concurrency(options)),
+  /** Requests and tokens per window of time, waited for in line; goes over concurrency and under retry. */
+  rateLimit: (options: RateLimitOptions) => Decorator.decorate(rateLimit(options)),
+  /** Counts the tokens of a text, for limits that reserve before sending. */
+  Tokenizer,
   /** Time limits for one request: for the answer, its first part, and between its parts. */
   timeout: (limit: Duration.Input | TimeoutOptions_) => Decorator.decorate(timeout(limit)),
   /** Retries what is retryable, within `LM.Settings.attempts`. */
@@ -92,7 +109,7 @@ export const LM = Object.assign(Tag, {
   cache: (options?: CacheOptions_) => Decorator.decorate(cache(options)),
   /** The same, over a store that outlives the process; takes effect's `BackingPersistence` from context. */
   persistedCache: (options?: PersistedCacheOptions_) => Decorator.decorate(persistedCache(options)),
-  /** Timeout, concurrency and retry in the right order. */
+  /** Timeout, concurrency, rate limit and retry in the right order. */
   resilient: (options?: Options) => Decorator.decorate(resilient(options))
 })
 

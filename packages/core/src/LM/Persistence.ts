@@ -8,6 +8,7 @@
 import * as Context from "effect/Context"
 import type * as EffectCircuitBreaker from "effect/persistence/CircuitBreaker"
 import type * as EffectPersistence from "effect/persistence/Persistence"
+import type * as EffectRateLimiter from "effect/persistence/RateLimiter"
 
 /**
  * The tag `CircuitBreaker` of `effect/persistence/CircuitBreaker`.
@@ -28,3 +29,13 @@ export const BackingPersistence: Context.Service<
   EffectPersistence.BackingPersistence,
   EffectPersistence.BackingPersistence["Service"]
 > = Context.Service("effect/persistence/BackingPersistence")
+
+/**
+ * The tag `RateLimiterStore` of `effect/persistence/RateLimiter`.
+ *
+ * @category services
+ */
+export const RateLimiterStore: Context.Service<
+  EffectRateLimiter.RateLimiterStore,
+  EffectRateLimiter.RateLimiterStore["Service"]
+> = Context.Service("effect/persistence/RateLimiter/RateLimiterStore")

@@ -1,0 +1,365 @@
+/**
+ * Requests and tokens per window of time, kept to before an endpoint has to say no.
+ *
+ * The life of a request:
+ * 1. It stands in line: groups (`LM.withGroup`) in turn, each first come, first served. One that can see from its
+ *    place that its turn comes after the call's deadline fails at once with `RateLimited` and the wait; nothing is sent.
+ * 2. At the head it takes one request and its estimated tokens out of their buckets, and waits until they are
+ *    refilled. Interrupted there, it gives them back.
+ * 3. What the endpoint told lately (`Completion.rateLimits`) may make it wait longer, and so may a 429 that somebody
+ *    met meanwhile, when `adaptive`. Then it gives back what it took, and takes it again after that wait.
+ * 4. It is sent, and the next one is at the head.
+ * 5. Its answer settles the account: tokens it did not use go back, tokens it used beyond the estimate are taken.
+ *
+ * The buckets are small: at 60 a minute one request a second, where one bucket of 60 would let 119 through in a
+ * minute. They live in effect's `RateLimiterStore` if one is in context when the layer is built (Redis, or the SQL
+ * store of `@effect-dspy/pipelines/sql`), shared with all who use the same store and key; else in memory.
+ *
+ * It goes under retry, so that every attempt takes its turn, and over concurrency, so that nobody holds a permit
+ * while waiting in this line.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
+import type { RateLimiterError } from "effect/persistence/RateLimiter"
+import type { Completion } from "../Completion.ts"
+import * as LMError from "../LMError.ts"
+import * as Reason from "../LMErrorReason.ts"
+import type { Decorator } from "./Decorator.ts"
+import * as Group from "./Group.ts"
+import * as Headroom from "./Headroom.ts"
+import { wrap } from "./Make.ts"
+import { RateLimiterStore } from "./Persistence.ts"
+import * as RateStore from "./RateStore.ts"
+import type { Request } from "./Request.ts"
+import type { Service } from "./Tag.ts"
+import * as Tokens from "./Tokens.ts"
+
+/**
+ * - `requests`, `tokens`: most of them in any stretch of time as long as `per`; one, both or, when `adaptive`, none.
+ *   Tokens are exact to the size of one request
+ * - `burst`: requests that may leave at once after a quiet time. By default a sixtieth of `requests` may, counted
+ *   inside the limit; a burst of your own comes on top of it
+ * - `adaptive`: a 429 makes everybody wait as long as it asks, and teaches a limit that is forgotten again
+ * - `key`: names the limit in a shared store; by default endpoint, account and model
+ *
+ * @category models
+ */
+export interface Options {
+  readonly requests?: number
+  readonly tokens?: number
+  readonly per: Duration.Input
+  readonly burst?: number
+  readonly adaptive?: boolean
+  readonly key?: string
+}
+
+/**
+ * Sends no more than the limits allow, by waiting.
+ *
+ * ```ts
+ * import { LM } from "@effect-dspy/core"
+ * import { TestLM } from "@effect-dspy/core/testing"
+ * import { Clock, Effect } from "effect"
+ *
+ * const Live = TestLM.layer(() => "ok").pipe(LM.rateLimit({ requests: 60, per: "3 seconds" }))
+ * const ask = Effect.andThen(LM.generate({ messages: [] }), Clock.currentTimeMillis)
+ * const times = Effect.all([ask, ask, ask], { concurrency: 3 }).pipe(Effect.provide(Live))
+ * // One every 50 ms.
+ * await Effect.runPromise(Effect.map(times, ([first, , third]) => third - first >= 100)) // => true
+ * ```
+ *
+ * @category decorators
+ */
+export const rateLimit = (options: Options): Decorator => (lm) =>
+  Effect.map(Effect.serviceOption(RateLimiterStore), (shared) => {
+    const limiter = make(lm, options, Option.getOrElse(shared, RateStore.make))
+    return wrap(lm, (request) => Effect.withFiber((fiber) => limited(limiter, fiber, request)))
+  })
+
+/** What one request takes. */
+interface Cost {
+  readonly requests: number
+  readonly tokens: number
+}
+
+/** A bucket of the store: how much it holds for a request of this cost, and the time one unit takes to come back. */
+interface Pace {
+  readonly of: keyof Cost
+  readonly key: string
+  readonly holds: (cost: number) => number
+  readonly refill: Duration.Duration
+  readonly refillMs: number
+}
+
+/**
+ * `turnAt` is when the head of the line goes; `waiting` is what stands behind it, by group, and `inLine` how many
+ * are there with it.
+ */
+interface Limiter {
+  readonly lm: Service
+  readonly store: RateStore.RateStore
+  readonly paces: ReadonlyArray<Pace>
+  readonly adaptive: {
+    readonly key: string
+    readonly fallbackLimit: number
+    readonly fallbackWindow: Duration.Duration
+  } | undefined
+  readonly line: PartitionedSemaphore.PartitionedSemaphore<string>
+  readonly waiting: Map<string, Cost>
+  readonly headroom: { readonly [K in keyof Cost]: Headroom.Headroom }
+  readonly countsTokens: boolean
+  turnAt: number
+  inLine: number
+}
+
+const make = (lm: Service, options: Options, store: RateStore.RateStore): Limiter => {
+  const { adaptive = false, burst, key = `${lm.endpoint} ${lm.model}`, requests, tokens } = options
+  const per = Duration.fromInputUnsafe(options.per)
+  const paces: Array<Pace> = []
+  if (requests !== undefined) paces.push(pace("requests", key, requests, per, burst))
+  if (tokens !== undefined) paces.push(pace("tokens", key, tokens, per, burst))
+  return {
+    lm,
+    store,
+    paces,
+    adaptive: adaptive ? { key, fallbackLimit: requests ?? 1, fallbackWindow: per } : undefined,
+    line: PartitionedSemaphore.makeUnsafe<string>({ permits: 1 }),
+    waiting: new Map(),
+    headroom: { requests: Headroom.make(), tokens: Headroom.make() },
+    countsTokens: tokens !== undefined,
+    turnAt: 0,
+    inLine: 0
+  }
+}
+
+/** A default bucket holds what comes in one of so many parts of the window. */
+const parts = 60
+
+// In any stretch of `per` a bucket gives what it holds and what it is refilled with. Both together are the limit, and
+// one millisecond more keeps the request that opens a stretch apart from the one that ends it.
+const pace = (of: keyof Cost, key: string, amount: number, per: Duration.Duration, burst: number | undefined): Pace => {
+  const held = Math.max(1, Math.floor(amount / parts))
+  const refillMs = burst === undefined
+    ? (Duration.toMillis(per) + 1) / (amount - held + 1)
+    : Duration.toMillis(per) / amount
+  return {
+    of,
+    key: `${key} ${of}`,
+    holds: (cost) => burst === undefined ? Math.max(held, cost) : burst * cost,
+    refill: Duration.millis(refillMs),
+    refillMs
+  }
+}
+
+const limited = (
+  self: Limiter,
+  fiber: Fiber.Fiber<unknown, unknown>,
+  request: Request
+): Effect.Effect<Completion, LMError.LMError> => {
+  const clock = fiber.getRef(Clock.Clock)
+  const group = fiber.getRef(Group.Group)
+  const deadline = request.attempts?.deadline ?? Infinity
+  const countsTokens = self.countsTokens || self.headroom.tokens.told !== undefined
+  const cost = { requests: 1, tokens: countsTokens ? Tokens.estimate(fiber, request) : 0 }
+  const now = clock.currentTimeMillisUnsafe()
+  const expected = inAdvance(self, group, cost, now)
+  if (expected >= deadline) return tooLate(self, expected - now)
+  return Effect.flatMap(inLine(self, group, cost, reserve(self, clock, cost, deadline)), (epoch) => {
+    const sent = { requests: ++self.headroom.requests.sent, tokens: self.headroom.tokens.sent += cost.tokens }
+    return self.lm.generate(request).pipe(
+      Effect.tap((completion) => settle(self, clock, cost, sent, completion)),
+      Effect.tapError((failure) => refund(self, cost, epoch, failure))
+    )
+  })
+}
+
+// The soonest that a request's turn can come: with other groups in line, or other processes, it may come later.
+const inAdvance = (self: Limiter, group: string, cost: Cost, now: number): number => {
+  if (self.inLine === 0) return now
+  const ahead = self.waiting.get(group) ?? nothing
+  return self.paces.reduce(
+    (latest, { of, refillMs }) => Math.max(latest, Math.max(now, self.turnAt) + (ahead[of] + cost[of]) * refillMs),
+    now
+  )
+}
+
+const nothing: Cost = { requests: 0, tokens: 0 }
+
+const inLine = <A>(
+  self: Limiter,
+  group: string,
+  cost: Cost,
+  atHead: Effect.Effect<A, LMError.LMError>
+): Effect.Effect<A, LMError.LMError> => {
+  let waits = true
+  const add = (sign: 1 | -1): void => {
+    const before = self.waiting.get(group) ?? nothing
+    const requests = before.requests + sign
+    if (requests === 0) self.waiting.delete(group)
+    else self.waiting.set(group, { requests, tokens: before.tokens + sign * cost.tokens })
+  }
+  const advance = Effect.sync(() => {
+    waits = false
+    add(-1)
+  })
+  return Effect.suspend(() => {
+    self.inLine++
+    add(1)
+    return Effect.onExit(
+      Group.inTurn(self.line, Effect.andThen(advance, atHead), self.line.withPermit(group)),
+      () =>
+        Effect.sync(() => {
+          self.inLine--
+          if (waits) add(-1)
+        })
+    )
+  })
+}
+
+/** A wait that came up late, 0 for none; the rest is for the rounds to come, and for a refusal. */
+interface Hold {
+  readonly wait: number
+  readonly learned: boolean
+  readonly epoch: number
+}
+
+// Gives the epoch that a refusal is to be reported with.
+const reserve = Effect.fnUntraced(function*(self: Limiter, clock: Clock.Clock, cost: Cost, deadline: number) {
+  // Whether a turn was had in the limit that was learned; it is not asked for twice.
+  let learned = false
+  for (;;) {
+    const told = toldToWait(self, clock, cost)
+    if (told > 0) {
+      yield* pause(self, clock, told, deadline)
+      continue
+    }
+    const refilled = yield* take(self, cost)
+    if (refilled > 0) yield* Effect.onError(pause(self, clock, refilled, deadline), () => giveBack(self, cost))
+    const held: Hold = yield* Effect.onError(hold(self, clock, cost, learned), () => giveBack(self, cost))
+    if (held.wait === 0) return held.epoch
+    // Kept, it would be refilled during the wait, and two would leave at once after it.
+    yield* giveBack(self, cost)
+    learned = held.learned
+    yield* pause(self, clock, held.wait, deadline)
+  }
+})
+
+// What came up while the buckets were waited for.
+const hold = (
+  self: Limiter,
+  clock: Clock.Clock,
+  cost: Cost,
+  learned: boolean
+): Effect.Effect<Hold, LMError.LMError> =>
+  Effect.suspend(() => {
+    const wait = toldToWait(self, clock, cost)
+    if (wait > 0 || self.adaptive === undefined) return Effect.succeed({ wait, learned, epoch: 0 })
+    const consumed = asked(self, self.store.adaptiveConsume({ ...self.adaptive, tokens: learned ? 0 : 1 }))
+    return Effect.map(consumed, ({ delay, epoch, phase }) => {
+      const cooling = phase === "cooldown"
+      return { wait: learned && !cooling ? 0 : Duration.toMillis(delay), learned: !cooling, epoch }
+    })
+  })
+
+const toldToWait = ({ headroom }: Limiter, clock: Clock.Clock, cost: Cost): number => {
+  const now = clock.currentTimeMillisUnsafe()
+  return Math.max(
+    Headroom.wait(headroom.requests, cost.requests, now),
+    Headroom.wait(headroom.tokens, cost.tokens, now)
+  )
+}
+
+const pause = (
+  self: Limiter,
+  clock: Clock.Clock,
+  ms: number,
+  deadline: number
+): Effect.Effect<void, LMError.LMError> =>
+  Effect.suspend(() => {
+    const turnAt = clock.currentTimeMillisUnsafe() + ms
+    if (turnAt >= deadline) return tooLate(self, ms)
+    self.turnAt = turnAt
+    return Effect.sleep(ms)
+  })
+
+const tooLate = ({ lm }: Limiter, ms: number): Effect.Effect<never, LMError.LMError> =>
+  Effect.fail(LMError.make(lm.provider, lm.model, new Reason.RateLimited({ retryAfter: Duration.millis(ms) })))
+
+// Takes a cost out of all buckets, and gives the milliseconds until they are refilled.
+const take = (self: Limiter, cost: Cost): Effect.Effect<number, LMError.LMError> => {
+  const [first, second] = self.paces
+  if (first === undefined) return Effect.succeed(0)
+  const wait = debit(self, first, cost[first.of])
+  return second === undefined
+    ? wait
+    : Effect.zipWith(wait, debit(self, second, cost[second.of]), Math.max)
+}
+
+const debit = (self: Limiter, pace: Pace, amount: number, size = amount): Effect.Effect<number, LMError.LMError> =>
+  Effect.map(
+    asked(
+      self,
+      self.store.tokenBucket({
+        key: pace.key,
+        tokens: amount,
+        limit: pace.holds(size),
+        refillRate: pace.refill,
+        allowOverflow: true
+      })
+    ),
+    ([remaining, elapsed]) => Math.ceil(Math.max(0, Math.ceil(-remaining) * pace.refillMs - elapsed))
+  )
+
+const giveBack = (self: Limiter, cost: Cost): Effect.Effect<void> =>
+  Effect.forEach(self.paces, (pace) => credit(self, pace, cost[pace.of], cost[pace.of]), {
+    concurrency: 1,
+    discard: true
+  })
+
+// What can't be given back is not worth losing an answer for.
+const credit = (self: Limiter, pace: Pace, amount: number, size: number): Effect.Effect<void> =>
+  amount === 0 ? Effect.void : Effect.ignore(debit(self, pace, -amount, size))
+
+const settle = (
+  self: Limiter,
+  clock: Clock.Clock,
+  cost: Cost,
+  sent: Cost,
+  { rateLimits, usage }: Completion
+): Effect.Effect<void> => {
+  const now = clock.currentTimeMillisUnsafe()
+  if (rateLimits?.requests !== undefined) {
+    Headroom.tell(self.headroom.requests, rateLimits.requests, sent.requests, now)
+  }
+  if (rateLimits?.tokens !== undefined) Headroom.tell(self.headroom.tokens, rateLimits.tokens, sent.tokens, now)
+  const { inputTokens, outputTokens } = usage
+  const unused = cost.tokens - ((inputTokens ?? 0) + (outputTokens ?? 0))
+  const pace = self.paces.find(({ of }) => of === "tokens")
+  return pace === undefined || unused === 0 || (inputTokens === undefined && outputTokens === undefined)
+    ? Effect.void
+    : credit(self, pace, unused, cost.tokens)
+}
+
+/** What a 429 without Retry-After is taken to ask for. */
+const defaultCooldown = Duration.seconds(1)
+
+// A refused request used no tokens, but endpoints count it among the requests.
+const refund = (self: Limiter, cost: Cost, epoch: number, { reason }: LMError.LMError): Effect.Effect<void> => {
+  if (reason._tag !== "RateLimited" && reason._tag !== "Overloaded") return Effect.void
+  const refunded = giveBack(self, { requests: 0, tokens: cost.tokens })
+  if (reason._tag === "Overloaded" || self.adaptive === undefined) return refunded
+  const { key } = self.adaptive
+  const retryAfter = reason.retryAfter ?? defaultCooldown
+  return Effect.andThen(
+    refunded,
+    Effect.ignore(self.store.adaptiveFeedback({ key, epoch, tokens: 1, status: 429, retryAfter }))
+  )
+}
+
+// Limits that can't be read are not passed by: who shares them relies on them.
+const asked = <A>({ lm }: Limiter, answer: Effect.Effect<A, RateLimiterError>): Effect.Effect<A, LMError.LMError> =>
+  Effect.mapError(answer, () => LMError.make(lm.provider, lm.model, new Reason.Network({ code: "RATE_LIMIT_STORE" })))

@@ -1,0 +1,49 @@
+/**
+ * How many tokens a request will take, before it is sent.
+ *
+ * Limits and budgets that reserve ahead need a figure when there is none yet. It is a guess on the high side, and is
+ * settled with the real usage when the answer is there.
+ */
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import type { Request } from "./Request.ts"
+
+/** What an answer is taken for when nobody limits it. */
+const defaultAnswer = 1000
+
+const utf8 = new TextEncoder()
+
+/**
+ * Counts the tokens of a text. The default takes four bytes of UTF-8 for one token, which fits English within a
+ * fifth or so and other scripts less well; provide the model's own tokenizer where that matters.
+ *
+ * @category services
+ */
+export const Tokenizer = Context.Reference<(text: string) => number>("@effect-dspy/core/LM/Tokenizer", {
+  defaultValue: () => (text) => Math.ceil(utf8.encode(text).byteLength / 4)
+})
+
+/**
+ * Tokens of the prompt, by the fiber's `Tokenizer`, plus `maxTokens` or 1,000 for the answer. Pictures, sound and files
+ * are not counted: what they take is known to their endpoint alone.
+ *
+ * @category getters
+ */
+export const estimate = (fiber: Fiber.Fiber<unknown, unknown>, request: Request): number => {
+  const count = fiber.getRef(Tokenizer)
+  let tokens = request.settings.maxTokens ?? defaultAnswer
+  for (const message of request.messages) {
+    if (typeof message.content === "string") tokens += count(message.content)
+    else {
+      for (const part of message.content) {
+        if (part.type === "text" || part.type === "reasoning") tokens += count(part.text)
+        else if (part.type === "toolResult") tokens += count(part.content)
+        else if (part.type === "toolCall") tokens += count(JSON.stringify(part.arguments))
+      }
+    }
+  }
+  if (request.tools !== undefined) tokens += count(JSON.stringify(request.tools))
+  // The schema itself takes about as much as what is said of it in words.
+  if (request.output._tag === "Json") tokens += count(request.output.instruction)
+  return tokens
+}
