@@ -196,6 +196,25 @@ export const callable = <I, O, E, R, P extends object>(
   return Object.freeze(Object.defineProperties(step, descriptors)) as typeof step & typeof properties & Pipeable
 }
 
+/**
+ * A step in place of another one: the same name and fields, run otherwise; `again` makes it of the renamed step.
+ *
+ * @category constructors
+ */
+export const wrap = <I, O, E, R, E2, R2>(
+  step: Step<I, O, E, R>,
+  again: (step: Step<I, O, E, R>) => Step<I, O, E2, R2>,
+  run: (input: I) => Effect.Effect<O, E2, R2>
+): Step<I, O, E2, R2> => {
+  const { named } = step
+  return callable(run, {
+    name: step.name,
+    input: step.input,
+    output: step.output,
+    ...(named === undefined ? undefined : { named: (name: string) => again(named(name)) })
+  })
+}
+
 type Values = { readonly [key: string]: unknown }
 
 type Renames = { readonly [key: string]: string }
