@@ -28,7 +28,7 @@ export type Bounds = { readonly [name in "temperature" | "topP" | "maxTokens"]?:
  * - `media`: kinds of parts it takes, and from where
  * - `reasoning`: when it reasons: never, when `reasoningEffort` asks for it, unless that is `none`, or always
  * - `efforts`: values of `reasoningEffort` it knows, weakest first; another one becomes the next stronger
- * - `effortAs`: whether it is told the effort in a word, or as a number of tokens
+ * - `effortAs`: whether it is told the effort in a word, as a number of tokens, or only to reason or not
  * - `without`: settings it refuses; `withoutWhileReasoning`: those it refuses when it reasons
  * - `oneOf`: settings of which it takes one only, the first that is set
  * - `onUnsupported`: what becomes of a setting it refuses
@@ -43,7 +43,7 @@ export interface Capabilities {
   readonly media: { readonly [type in Media["type"]]?: ReadonlyArray<Media["source"]["_tag"]> }
   readonly reasoning: "never" | "asked" | "default" | "always"
   readonly efforts: ReadonlyArray<Effort>
-  readonly effortAs: "word" | "tokens"
+  readonly effortAs: "word" | "tokens" | "switch"
   readonly without: ReadonlyArray<Setting>
   readonly withoutWhileReasoning: ReadonlyArray<Setting>
   readonly oneOf: ReadonlyArray<Setting>
@@ -125,7 +125,9 @@ export const fit = (
   for (const name of chosen.slice(1)) changed.set(name, undefined)
   if (changed.size === 0) return Result.succeed({ settings, adjustments: [], reasons })
   // A model that never reasons does what `none` asks for without being told.
-  const named = [...changed].filter(([name]) => name !== "reasoningEffort" || settings.reasoningEffort !== "none")
+  const named = [...changed].filter(([name, value]) =>
+    name !== "reasoningEffort" || value !== undefined || settings.reasoningEffort !== "none"
+  )
   const [first] = named
   if (first !== undefined && self.onUnsupported === "fail") {
     return Result.fail(new Reason.Unsupported({ feature: `the setting ${first[0]}` }))

@@ -100,7 +100,7 @@ export const make = (options: Options): Effect.Effect<LM.Service, never, HttpCli
 
 // Words of endpoints that refused the form of the output and not the request.
 const refusedForm =
-  /response_?format|json_?schema|json_object|output_config|text\.format|structured output|grammar|tool_choice|forced tool|responseSchema|too many states/i
+  /response_?format|json_?schema|json_object|output_config|text\.format|structured output|grammar|tool_choice|forced tool|response_?schema|response[_ ]mime[_ ]?type|too many states/i
 
 const lesser = (
   capabilities: Capabilities.Capabilities,
@@ -125,7 +125,7 @@ const settle = (completion: Completion, encoded: Encoded): Completion => {
     content = content.flatMap((part) => fromTool(part, outputTool))
     if (finishReason === "toolCalls") finishReason = "stop"
   }
-  if (restore !== undefined) content = content.map((part) => restored(part, restore))
+  if (restore !== undefined) content = restored(content, restore)
   return content === completion.content && adjustments.length === 0
     ? completion
     : { ...completion, content, finishReason, ...(adjustments.length === 0 ? undefined : { adjustments }) }
@@ -139,30 +139,41 @@ const fromTool = (part: Content, tool: string): ReadonlyArray<Content> => {
   return [{ type: "text", text }]
 }
 
-const restored = (part: Content, restore: (json: unknown) => unknown): Content => {
-  if (part.type !== "text") return part
+// An answer may come in several texts; only all of them together are JSON.
+const restored = (content: ReadonlyArray<Content>, restore: (json: unknown) => unknown): ReadonlyArray<Content> => {
+  const text = content.map((part) => part.type === "text" ? part.text : "").join("")
   try {
-    return { ...part, text: JSON.stringify(restore(JSON.parse(part.text))) }
+    const whole: Content = { type: "text", text: JSON.stringify(restore(JSON.parse(text))) }
+    return [...content.filter((part) => part.type !== "text"), whole]
   } catch {
     // No JSON: the adapter will find out what it is.
-    return part
+    return content
   }
 }
 
-// A reader of a structured answer reads the forced tool's arguments as its text.
-const toParts = ({ outputTool }: Encoded, emit: Emit): Emit =>
-  outputTool === undefined ? emit : (parts) => {
-    const kept = parts.flatMap((part): ReadonlyArray<Part> => {
-      switch (part.type) {
-        case "toolInput":
-          return part.name === outputTool ? [{ type: "text", text: part.text }] : [part]
-        case "toolCall":
-          return part.call.name === outputTool ? [] : [part]
-        case "text":
-          return []
-        default:
-          return [part]
-      }
-    })
+// A reader of a structured answer reads the forced tool's arguments as its text: in pieces, or from the whole call
+// where it does not come in pieces.
+const toParts = ({ outputTool }: Encoded, emit: Emit): Emit => {
+  if (outputTool === undefined) return emit
+  let inPieces = false
+  const answer = (part: Part): ReadonlyArray<Part> => {
+    switch (part.type) {
+      case "toolInput":
+        if (part.name !== outputTool) return [part]
+        inPieces = true
+        return [{ type: "text", text: part.text }]
+      case "toolCall":
+        return part.call.name !== outputTool ? [part] : inPieces ? [] : fromTool(part.call, outputTool).flatMap(asPart)
+      case "text":
+        return []
+      default:
+        return [part]
+    }
+  }
+  return (parts) => {
+    const kept = parts.flatMap(answer)
     return kept.length === 0 ? Effect.void : emit(kept)
   }
+}
+
+const asPart = (part: Content): ReadonlyArray<Part> => part.type === "text" ? [{ type: "text", text: part.text }] : []

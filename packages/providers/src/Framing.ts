@@ -10,8 +10,8 @@ import type { LMError } from "@effect-dspy/core/LMError"
 import * as Reason from "@effect-dspy/core/LMErrorReason"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Lenient from "./Lenient.ts"
 import type { Event, Protocol, Reader } from "./Protocol.ts"
 
 /** Takes a piece of the answer's text. */
@@ -65,8 +65,11 @@ const begin = (protocol: Protocol, reader: Reader, text: string): Framer => {
   return protocol.framing === "sse" ? events(reader) : lines(reader)
 }
 
-const finished = (reader: Reader, parts: ReadonlyArray<Part>) =>
-  Result.map(reader.end(), (completion) => ({ parts, completion }))
+// A last piece that can't be read was cut off; whether the answer was complete before it, the reader knows.
+const finished = (reader: Reader, last: Result.Result<ReadonlyArray<Part>, Reason.Reason>) => {
+  const readable = Result.isFailure(last) && last.failure._tag === "InvalidResponse" ? none : last
+  return Result.flatMap(readable, (parts) => Result.map(reader.end(), (completion) => ({ parts, completion })))
+}
 
 const events = (reader: Reader): Framer => {
   let found: Array<Event> = []
@@ -84,7 +87,7 @@ const events = (reader: Reader): Framer => {
     // Some servers end without the blank line that ends the last event.
     end: () => {
       parser.feed("\n\n")
-      return Result.flatMap(take(), (parts) => finished(reader, parts))
+      return finished(reader, take())
     }
   }
 }
@@ -104,7 +107,7 @@ const lines = (reader: Reader): Framer => {
       rest = text.slice(end + 1)
       return push(complete)
     },
-    end: () => Result.flatMap(push(rest), (parts) => finished(reader, parts))
+    end: () => finished(reader, push(rest))
   }
 }
 
@@ -116,20 +119,13 @@ const document = (protocol: Protocol, reader: Reader): Framer => {
       return none
     },
     end: () => {
-      if (text.trimStart().startsWith("{")) {
+      const json = Lenient.parse(text)
+      if (json === undefined) return Result.fail(new Reason.StreamCut())
+      if (!Array.isArray(json)) {
         return Result.map(protocol.decode(text), (completion) => ({ parts: [], completion }))
       }
-      let items: unknown
-      try {
-        items = JSON.parse(text)
-      } catch {
-        return Result.fail(new Reason.StreamCut())
-      }
-      if (!Array.isArray(items)) {
-        return Result.fail(new Reason.InvalidResponse({ status: 200, detail: Redacted.make(text) }))
-      }
-      const found = pushAll(reader, items.map((item) => ({ name: undefined, data: JSON.stringify(item) })))
-      return Result.flatMap(found, (parts) => finished(reader, parts))
+      const found = pushAll(reader, json.map((item) => ({ name: undefined, data: JSON.stringify(item) })))
+      return Result.flatMap(found, (parts) => finished(reader, Result.succeed(parts)))
     }
   }
 }

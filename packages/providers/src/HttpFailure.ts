@@ -42,19 +42,21 @@ export const toError = (provider: string, model: string, failure: Failure, nowMs
 }
 
 /**
- * Classifies an error object that came inside an answer with status 200.
+ * Classifies an error object that came inside an answer with status 200; one without any code counts as
+ * `otherwise`.
  *
  * @category conversions
  */
-export const fromBody = (body: unknown): Reason.Reason =>
+export const fromBody = (body: unknown, otherwise = 400): Reason.Reason =>
   classify(
-    { status: statusOf(words(body).code), headers: {}, body: JSON.stringify(body) },
+    { status: statusOf(words(body).code) ?? otherwise, headers: {}, body: JSON.stringify(body) },
     body,
     RetryAfter.read({}, body, 0)
   )
 
 // The status an error would have come with, had its answer not begun with 200.
-const statusOf = (code: string): number => {
+const statusOf = (code: string): number | undefined => {
+  if (code === "") return undefined
   const number = /\b[45]\d\d\b/.exec(code)
   if (number !== null) return Number(number[0])
   return statuses.find(([word]) => word.test(code))?.[1] ?? 400

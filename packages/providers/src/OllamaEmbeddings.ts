@@ -5,7 +5,7 @@
  * Rules: Ollama, "Generate embeddings".
  */
 import * as Embedder from "@effect-dspy/core/Embedder"
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
@@ -13,6 +13,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as EmbeddingEndpoint from "./EmbeddingEndpoint.ts"
+import * as OllamaHost from "./OllamaHost.ts"
 
 /**
  * - `apiKey`: default none
@@ -39,7 +40,7 @@ export const layerHttp = (
   Layer.effect(
     Embedder.Embedder,
     Effect.gen(function*() {
-      const baseUrl = options.baseUrl ?? address(yield* Config.withDefault(Config.String("OLLAMA_HOST"), ""))
+      const baseUrl = options.baseUrl ?? (yield* OllamaHost.config)
       return yield* EmbeddingEndpoint.make({ ...options, provider: "ollama", baseUrl, protocol: protocol(options) })
     })
   )
@@ -58,12 +59,6 @@ export const layerHttp = (
  */
 export const layer = (options: Options): Layer.Layer<Embedder.Embedder, Config.ConfigError> =>
   Layer.provide(layerHttp(options), FetchHttpClient.layer)
-
-// OLLAMA_HOST is what the server listens on: often without scheme, sometimes without port, or all interfaces.
-const address = (host: string): string => {
-  const [, scheme = "http", name = "", port = "11434"] = /^(?:(https?):\/\/)?([^/:]*)(?::(\d+))?/.exec(host) ?? []
-  return `${scheme}://${name === "" || name === "0.0.0.0" ? "127.0.0.1" : name}:${port}`
-}
 
 const protocol = (options: Options): EmbeddingEndpoint.Protocol => {
   const { dimensions, documentPrefix = "", model, queryPrefix = "" } = options

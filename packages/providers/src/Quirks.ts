@@ -98,12 +98,57 @@ const anthropic: ReadonlyArray<Quirk> = [
   }
 ]
 
+// Up to 2.5, a schema and tools exclude each other.
+const eitherOr = { outputBesideTools: ["tool", "prompt"] } satisfies Partial<Capabilities>
+
+const google: ReadonlyArray<Quirk> = [
+  { prefixes: ["gemini-1", "gemini-2.0"], checked: "2026-11-25", capabilities: { ...eitherOr, reasoning: "never" } },
+  {
+    prefixes: ["gemini-2.5"],
+    checked: "2026-11-25",
+    capabilities: {
+      ...eitherOr,
+      reasoning: "default",
+      efforts: ["none", "minimal", "low", "medium", "high"],
+      effortAs: "tokens"
+    }
+  },
+  {
+    prefixes: ["gemini-2.5-pro"],
+    checked: "2026-11-25",
+    capabilities: {
+      ...eitherOr,
+      reasoning: "always",
+      efforts: ["minimal", "low", "medium", "high"],
+      effortAs: "tokens"
+    }
+  },
+  {
+    prefixes: ["gemini-3"],
+    checked: "2026-11-25",
+    capabilities: { reasoning: "always", efforts: ["minimal", "low", "medium", "high"], effortAs: "word" }
+  },
+  {
+    prefixes: ["gemini-3-pro", "gemini-3.1-pro"],
+    checked: "2026-11-25",
+    capabilities: { reasoning: "always", efforts: ["low", "high"], effortAs: "word" }
+  }
+]
+
+const open: ReadonlyArray<Quirk> = [
+  {
+    prefixes: ["gpt-oss"],
+    checked: "2026-11-25",
+    capabilities: { reasoning: "always", efforts: ["low", "medium", "high"], effortAs: "word" }
+  }
+]
+
 /**
  * What is known of models, vendor by vendor.
  *
  * @category constructors
  */
-export const table: ReadonlyArray<Quirk> = [...openai, ...anthropic]
+export const table: ReadonlyArray<Quirk> = [...openai, ...anthropic, ...google, ...open]
 
 /**
  * What a model's name says of it; `{}` for a name the table does not know. The name of a vendor or a folder before
