@@ -63,7 +63,8 @@ export const make = (options: Options): Effect.Effect<LM.Service, never, HttpCli
     const fail = (reason: Reason.Reason) => Effect.fail(LMError.make(provider, model, reason))
     const open: Headers = { ...protocol.headers, ...options.headers }
 
-    const send = (encoded: Encoded, headers: Headers, emit: Emit | undefined) => {
+    const send = (encoded: Encoded, common: Headers, emit: Emit | undefined) => {
+      const headers = encoded.headers === undefined ? common : { ...encoded.headers, ...common }
       const answer = emit === undefined
         ? Effect.flatMap(transport.post(url, headers, encoded.body), ({ text }) => toEffect(protocol.decode(text)))
         : Framing.read(

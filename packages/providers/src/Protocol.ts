@@ -14,7 +14,7 @@ import type * as Result from "effect/Result"
 /**
  * A request as it is sent.
  *
- * - `body`: JSON text
+ * - `body`: JSON text; `headers`: those only this request needs, under all others
  * - `adjustments`: where it differs from what was asked for
  * - `mode`: how the model is held to a schema, absent for plain text
  * - `outputTool`: in mode `tool`, the name of the tool whose arguments are the answer
@@ -24,6 +24,7 @@ import type * as Result from "effect/Result"
  */
 export interface Encoded {
   readonly body: string
+  readonly headers?: Headers
   readonly adjustments: ReadonlyArray<Adjustment>
   readonly mode?: Mode
   readonly outputTool?: string

@@ -67,7 +67,13 @@ const budget = {
 } satisfies Partial<Capabilities>
 const native = { structuredOutput: ["native", "tool", "prompt"] } satisfies Partial<Capabilities>
 const byTool = { structuredOutput: ["tool", "prompt"] } satisfies Partial<Capabilities>
-const adaptive = { ...native, reasoning: "asked", effortAs: "word", toolChoice: true } satisfies Partial<Capabilities>
+const adaptive = {
+  ...native,
+  reasoning: "asked",
+  efforts: ["none", "low", "medium", "high"],
+  effortAs: "word",
+  toolChoice: true
+} satisfies Partial<Capabilities>
 
 const anthropic: ReadonlyArray<Quirk> = [
   { prefixes: ["claude-3"], checked: "2026-11-25", capabilities: { ...byTool, reasoning: "never" } },

@@ -2,6 +2,8 @@
  * `@effect-dspy/providers`: LM and embedding layers for real endpoints. The offline ones have an entry of
  * their own, `@effect-dspy/providers/offline`.
  */
+export * as Anthropic from "./Anthropic.ts"
+export * as AnthropicMessages from "./AnthropicMessages.ts"
 export * as Capabilities from "./Capabilities.ts"
 export * as ChatCompletions from "./ChatCompletions.ts"
 export * as EmbeddingEndpoint from "./EmbeddingEndpoint.ts"

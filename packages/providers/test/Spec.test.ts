@@ -1,55 +1,14 @@
 import { ChainOfThought, JsonAdapter, LM, Predict } from "@effect-dspy/core"
 import { OpenAiCompatible, StrictSchema } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js"
+import { Ajv2020 } from "ajv/dist/2020.js"
 import { Effect, type JsonSchema, Layer } from "effect"
 import { type Answer, options, reply, serve } from "./server.ts"
 import { folder, read } from "./shared.ts"
 import { signature } from "./signatures.ts"
+import { explain, type Json, specification } from "./specification.ts"
 
-type Json = { readonly [key: string]: unknown }
-
-const isRecord = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** The specification says `nullable` without a type, and `oneOf` where several fit. */
-const normalise = (node: unknown): unknown => {
-  if (Array.isArray(node)) return node.map(normalise)
-  if (!isRecord(node)) return node
-  return Object.fromEntries(
-    Object.entries(node)
-      .filter(([key]) => key !== "discriminator" && !(key === "nullable" && node.type === undefined))
-      .map(([key, value]) => [key === "oneOf" ? "anyOf" : key, normalise(value)])
-  )
-}
-
-const explain = (errors: ReadonlyArray<ErrorObject> | null | undefined) =>
-  (errors ?? []).slice(0, 5).map((error) => `${error.instancePath} ${error.message}`).join("; ")
-
-const specification = () => {
-  const { components } = normalise(JSON.parse(read("openapi/openai-chat-responses.slice.json"))) as {
-    readonly components: { readonly schemas: { readonly [name: string]: Json } }
-  }
-  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
-  const validate = ajv.compile({
-    $id: "openapi",
-    $ref: "#/components/schemas/CreateChatCompletionRequest",
-    components
-  })
-  /** All properties of a schema, those it takes from others too: the specification itself allows any key. */
-  const keys = (schema: Json | undefined): ReadonlyArray<string> => {
-    if (schema === undefined) return []
-    if (typeof schema.$ref === "string") return keys(components.schemas[schema.$ref.split("/").at(-1) ?? ""])
-    const members = Array.isArray(schema.allOf) ? schema.allOf as ReadonlyArray<Json> : []
-    return [...Object.keys(isRecord(schema.properties) ? schema.properties : {}), ...members.flatMap(keys)]
-  }
-  const known = new Set(keys(components.schemas.CreateChatCompletionRequest))
-  return (body: unknown): string => {
-    const unknown = isRecord(body) ? Object.keys(body).filter((key) => !known.has(key)) : []
-    return validate(body) && unknown.length === 0
-      ? ""
-      : `${explain(validate.errors)} ${unknown.map((key) => `unknown key ${key}`).join("; ")}`
-  }
-}
+const chat = () => specification("openai-chat-responses.slice.json", "CreateChatCompletionRequest")
 
 const settings: ReadonlyArray<LM.Settings> = [
   {},
@@ -85,7 +44,7 @@ const bodies = (seed: number) =>
 describe.skipIf(folder === undefined)("OpenAI's specification", () => {
   it.live("takes every request body", () =>
     Effect.gen(function*() {
-      const problems = specification()
+      const problems = chat()
       for (let seed = 0; seed < 36; seed++) {
         const sent = yield* bodies(seed)
         assert.strictEqual(sent.length, 2)
@@ -95,7 +54,7 @@ describe.skipIf(folder === undefined)("OpenAI's specification", () => {
 
   it.live("would not take others", () =>
     Effect.gen(function*() {
-      const problems = specification()
+      const problems = chat()
       const [body] = yield* bodies(1)
       const format = { type: "json_schema", json_schema: { schema: {}, strict: true } }
       const wrong: { readonly [what: string]: Json } = {

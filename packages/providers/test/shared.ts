@@ -21,6 +21,8 @@ export interface Recording {
   readonly request: { readonly [key: string]: unknown } | null
   readonly responseJson?: { readonly [key: string]: unknown } | null
   readonly responseText?: string | null
+  /** How the text of a stream is kept, where not as it came. */
+  readonly framing?: string
 }
 
 export const recordings = (): ReadonlyArray<Recording> =>

@@ -5,7 +5,7 @@ import { Schema } from "effect"
 type Field = Signature.Fields[string]
 
 /** Mulberry32: small, even enough, and the same everywhere. */
-const random = (seed: number) => {
+export const random = (seed: number) => {
   let state = seed
   return () => {
     state = (state + 0x6D2B79F5) | 0
