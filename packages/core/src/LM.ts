@@ -26,6 +26,7 @@ import { hedge, type Options as HedgeOptions_ } from "./LM/Hedge.ts"
 import { make, wrap } from "./LM/Make.ts"
 import { models } from "./LM/Models.ts"
 import { type Options as PersistedCacheOptions_, persistedCache } from "./LM/PersistedCache.ts"
+import { price } from "./LM/Price.ts"
 import { type Options as RateLimitOptions, rateLimit } from "./LM/RateLimit.ts"
 import type * as Request_ from "./LM/Request.ts"
 import { type Options, resilient } from "./LM/Resilient.ts"
@@ -38,6 +39,7 @@ import { LM as Tag, type Service as Service_ } from "./LM/Tag.ts"
 import { type Options as TimeoutOptions_, timeout } from "./LM/Timeout.ts"
 import { Tokenizer } from "./LM/Tokens.ts"
 import type { LMError } from "./LMError.ts"
+import type { Table } from "./Price.ts"
 
 /**
  * The tag, to be provided and asked for, with everything one does with a language model.
@@ -81,6 +83,7 @@ export const LM = Object.assign(Tag, {
     fallback,
     hedge,
     persistedCache,
+    price,
     rateLimit,
     resilient,
     retry,
@@ -92,6 +95,8 @@ export const LM = Object.assign(Tag, {
   rateLimit: (options: RateLimitOptions) => Decorator.decorate(rateLimit(options)),
   /** Counts the tokens of a text, for limits that reserve before sending. */
   Tokenizer,
+  /** Fills `Usage.costUsd` from tables of prices. */
+  price: (...tables: ReadonlyArray<Table>) => Decorator.decorate(price(...tables)),
   /** Time limits for one request: for the answer, its first part, and between its parts. */
   timeout: (limit: Duration.Input | TimeoutOptions_) => Decorator.decorate(timeout(limit)),
   /** Retries what is retryable, within `LM.Settings.attempts`. */
