@@ -11,6 +11,7 @@ import type * as Example from "./Example.ts"
 import type { Field } from "./Field.ts"
 import type { FieldReader } from "./FieldReader.ts"
 import type { Output } from "./LM/Request.ts"
+import * as Markers from "./Markers.ts"
 import * as Message from "./Message.ts"
 import { describe, Invalid, type OutputReason } from "./PredictError.ts"
 import type { Any as Signature, Encoded } from "./Signature.ts"
@@ -150,7 +151,7 @@ export const blocks = (fields: ReadonlyArray<Field>, values: Encoded): string =>
   for (const { header, name } of fields) {
     const value = own(values, name)
     if (value === undefined) continue
-    text = (text === "" ? header : `${text}\n\n${header}`) + show(value)
+    text = (text === "" ? header : `${text}\n\n${header}`) + Markers.escape(show(value))
   }
   return text
 }

@@ -13,6 +13,7 @@ import * as Result from "effect/Result"
 import type * as Adapter from "./Adapter.ts"
 import type * as Call from "./Call.ts"
 import * as Completion from "./Completion.ts"
+import * as Echo from "./Echo.ts"
 import * as Field from "./Field.ts"
 import type * as Follow from "./Follow.ts"
 import type { LM } from "./LM.ts"
@@ -34,7 +35,7 @@ export const make = (
   follow: Follow.Follow | undefined
 ): Call.Exchange<PredictError.PredictError> => {
   const attempts = Attempts.open(fiber, lm, settings)
-  const reply = new Reply(rendered.format)
+  const reply: Reply = new Reply(rendered.format, () => base)
   const base: Request = {
     messages: [...rendered.prefix, rendered.format.input(input)],
     output: rendered.format.output,
@@ -149,11 +150,13 @@ const reask = (
 /** Reads completions, each once: `accept` and the predictor ask about the same one. */
 class Reply {
   readonly format: Adapter.Format
+  private readonly asked: () => Request
   last: Completion.Completion | undefined
   private result: Result.Result<unknown, PredictError.OutputReason> | undefined
 
-  constructor(format: Adapter.Format) {
+  constructor(format: Adapter.Format, asked: () => Request) {
     this.format = format
+    this.asked = asked
   }
 
   read(completion: Completion.Completion): Result.Result<unknown, PredictError.OutputReason> {
@@ -164,7 +167,7 @@ class Reply {
 
   private reading(completion: Completion.Completion): Result.Result<unknown, PredictError.OutputReason> {
     if (completion.finishReason === "length") return Result.fail(new PredictError.Truncated())
-    const text = Completion.text(completion)
+    const text = Echo.remove(Completion.text(completion), this.asked())
     return text.trim() === "" ? Result.fail(new PredictError.Empty()) : this.format.read(text)
   }
 }

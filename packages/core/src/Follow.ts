@@ -15,9 +15,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Format } from "./Adapter.ts"
 import type { Completion } from "./Completion.ts"
+import * as Echo from "./Echo.ts"
 import type { FieldEvent } from "./FieldEvent.ts"
 import type { FieldReader } from "./FieldReader.ts"
-import type { Request } from "./LM/Request.ts"
+import { type Request, text as Text } from "./LM/Request.ts"
 import * as Sink from "./LM/Sink.ts"
 import type { Service } from "./LM/Tag.ts"
 import type { LMError } from "./LMError.ts"
@@ -82,6 +83,7 @@ export const make = (
   let reader: FieldReader | undefined
   let texts = new Map<string, string>()
   let raw = ""
+  let request: Request = { messages: [], output: Text, settings: {} }
 
   const restart = (reason: string) =>
     Effect.suspend(() => {
@@ -98,6 +100,11 @@ export const make = (
   }
 
   const complete = (field: string, json: unknown): Effect.Effect<void> => {
+    // A reply that repeats its prompt is read when it is there, without it.
+    if (reader === undefined || Echo.remove(raw, request) !== raw) {
+      reader = undefined
+      return Effect.void
+    }
     const decoded = fields.get(field)?.decode(json)
     if (decoded === undefined || Result.isFailure(decoded)) return Effect.void
     pinned.set(field, decoded.success)
@@ -142,8 +149,9 @@ export const make = (
 
   return {
     restart,
-    ask: (lm, request) =>
+    ask: (lm, asked) =>
       Effect.suspend(() => {
+        request = asked
         begin()
         const cut = Deferred.makeUnsafe<OutputReason>()
         // Nothing more is read of a reply that is cut: the race interrupts whoever waits here.

@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import type { Field } from "./Field.ts"
 import type { FieldReader, Piece } from "./FieldReader.ts"
 import * as JsonText from "./JsonText.ts"
+import * as Markers from "./Markers.ts"
 
 /**
  * A reader for sections named like `fields`. Other sections are passed over, and so is one that comes again.
@@ -33,8 +34,11 @@ export const make = (fields: ReadonlyArray<Field>): FieldReader => {
   let held = ""
   let line = ""
   let lineStart = true
+  // Prose, or a section of another name, in front: this may be the prompt again. The whole reply will tell.
+  let silent = false
 
   const say = (text: string, pieces: Array<Piece>): void => {
+    if (seen.size === 0 && text.trim() !== "") silent = true
     if (field === undefined) return
     const all = held + text
     const trimmed = all.trimEnd()
@@ -59,6 +63,7 @@ export const make = (fields: ReadonlyArray<Field>): FieldReader => {
   }
 
   const begin = (name: string): void => {
+    if (seen.size === 0 && !byName.has(name)) silent = true
     field = seen.has(name) ? undefined : byName.get(name)
     seen.add(name)
     said = ""
@@ -69,7 +74,7 @@ export const make = (fields: ReadonlyArray<Field>): FieldReader => {
     push: (text) => {
       const pieces: Array<Piece> = []
       let rest = text
-      while (rest !== "") {
+      while (rest !== "" && !silent) {
         if (!lineStart) {
           // Inside a line no header begins: everything up to its end is text.
           const newline = rest.indexOf("\n")
@@ -89,7 +94,7 @@ export const make = (fields: ReadonlyArray<Field>): FieldReader => {
           line = ""
           lineStart = false
         } else if (!maybeHeader.test(line)) {
-          rest = line
+          rest = Markers.unescape(line)
           line = ""
           lineStart = false
         }
@@ -103,5 +108,5 @@ const isHigh = (code: number): boolean => code >= 0xd800 && code <= 0xdbff
 
 const header = /^[ \t]*\[\[ ## (\S(?:[^\]\n]*\S)?) ## \]\]/
 
-// A line that has begun like a header and may still become one.
-const maybeHeader = /^[ \t]*(?:\[(?:\[(?: (?:#(?:#(?: [^\n]*)?)?)?)?)?)?$/
+// A line that has begun like a header and may still become one, or one behind backslashes, which takes one away.
+const maybeHeader = /^[ \t]*(?:\[(?:\[(?: (?:#(?:#(?: [^\n]*)?)?)?)?)?|\\+(?:\[(?:\[(?: (?:##?)?)?)?)?)?$/

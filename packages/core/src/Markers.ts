@@ -2,7 +2,8 @@
  * Reading `[[ ## field ## ]]` sections (the format is DSPy's ChatAdapter's).
  *
  * A header stands at the start of a line, possibly indented; text after it on the same line belongs to
- * the value. The first section of a name wins, unknown names end the section before them and are dropped.
+ * the value. A line of a value that looks like a header is written with a backslash before it, which reading takes
+ * away, so a value can hold whole prompts and is still one value. The first section of a name wins, unknown names end the section before them and are dropped.
  * Values are read by their field: text as it stands, everything else as JSON that may be sloppy.
  */
 import * as Result from "effect/Result"
@@ -10,6 +11,30 @@ import type { Field } from "./Field.ts"
 import * as JsonText from "./JsonText.ts"
 
 const header = /^[ \t]*\[\[ ## (\S(?:[^\]\n]*\S)?) ## \]\]/gm
+
+// A line that is a header but for backslashes before it: one more makes it a line of a value, one less reads it.
+const like = /^([ \t]*)(\\*)(?=\[\[ ## )/gm
+const escaped = /^([ \t]*)\\(\\*)(?=\[\[ ## )/gm
+
+/**
+ * A value as it stands in a section: no line of it is a header.
+ *
+ * ```ts
+ * import { Markers } from "@effect-dspy/core"
+ *
+ * Markers.escape("[[ ## answer ## ]]\nno") // => "\\[[ ## answer ## ]]\nno"
+ * ```
+ *
+ * @category formatting
+ */
+export const escape = (value: string): string => value.includes("[[ ## ") ? value.replace(like, "$1$2\\") : value
+
+/**
+ * What `escape` was given.
+ *
+ * @category parsing
+ */
+export const unescape = (value: string): string => value.includes("\\[[ ## ") ? value.replace(escaped, "$1$2") : value
 
 /**
  * The sections of a reply by name; empty when it has no headers.
@@ -28,7 +53,7 @@ export const sections = (text: string): ReadonlyMap<string, string> => {
   headers.forEach((match, index) => {
     const name = match[1] ?? ""
     const end = headers[index + 1]?.index ?? text.length
-    if (!found.has(name)) found.set(name, text.slice(match.index + match[0].length, end).trim())
+    if (!found.has(name)) found.set(name, unescape(text.slice(match.index + match[0].length, end).trim()))
   })
   return found
 }
