@@ -51,6 +51,30 @@ export interface Step<in I, out O, out E = never, out R = never> extends Pipeabl
 export type Any = Step<never, unknown, unknown, unknown>
 
 /**
+ * Sees a code step (one made by `make`) that is about to run on an input, as `LM.Around` sees model calls. `run`
+ * does the step's work; not running it answers without.
+ *
+ * @category models
+ */
+export interface Middleware {
+  (
+    step: Pick<Any, "name" | "input" | "output">,
+    input: unknown,
+    run: Effect.Effect<unknown, unknown, unknown>
+  ): Effect.Effect<unknown, unknown, unknown>
+}
+
+/**
+ * The middleware around code steps of the running fiber: a durable job keeps here what its steps gave. Model
+ * calls have `LM.Around`; steps made of other steps have neither, because their parts have.
+ *
+ * @category services
+ */
+export const Around = Context.Reference<Middleware | undefined>("@effect-dspy/core/Step/Around", {
+  defaultValue: () => undefined
+})
+
+/**
  * Makes a step from code. Its fields are declared, because names are needed to wire a pipeline before it
  * runs; the types of `run` follow from them.
  *
@@ -75,8 +99,17 @@ export const make = <const I extends Fields, const O extends Fields, E = never, 
     readonly output: O
     readonly run: (input: Schema.Struct<I>["Type"]) => Effect.Effect<Schema.Struct<O>["Type"], E, R>
   }
-): Step<Schema.Struct<I>["Type"], Schema.Struct<O>["Type"], E, R> =>
-  callable(options.run, { name, input: Schema.Struct(options.input), output: Schema.Struct(options.output) })
+): Step<Schema.Struct<I>["Type"], Schema.Struct<O>["Type"], E, R> => {
+  const step = { name, input: Schema.Struct(options.input), output: Schema.Struct(options.output) }
+  return callable((input: Schema.Struct<I>["Type"]) =>
+    Effect.withFiber<Schema.Struct<O>["Type"], E, R>((fiber) => {
+      const around = fiber.getRef(Around)
+      return around === undefined
+        ? options.run(input)
+        // Middleware gives what the step gives: its own output, or one it has kept of the same step.
+        : around(step, input, options.run(input)) as Effect.Effect<Schema.Struct<O>["Type"], E, R>
+    }), step)
+}
 
 /** The keys of `T` renamed by `M`, the others as they are. */
 type Renamed<T, M> = { readonly [K in keyof T as K extends keyof M ? M[K] & string : K]: T[K] }

@@ -1,0 +1,131 @@
+/**
+ * Jobs as they are seen from outside. State, attempts and due time are read where the queue keeps them.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import type { Fragment } from "effect/sql/Statement"
+import * as Failure from "../Failure.ts"
+import type { JobId, JobInfo, State } from "../JobInfo.ts"
+import type { Count, Ending, Filter, GroupInfo } from "../Jobs.ts"
+import type { Dialect } from "./Dialect.ts"
+
+/** A job as the database gives it; PostgreSQL gives big integers in more than one form. */
+interface Row {
+  readonly id: JobId
+  readonly name: string
+  readonly queue: string
+  readonly state: State
+  readonly attempts: number | string
+  readonly priority: number | string
+  readonly hold: string | null
+  readonly group_id: string | null
+  readonly parent_id: string | null
+  readonly progress: string | null
+  readonly failure: string | null
+  readonly enqueued_at: number | string
+  readonly due_at: number | string
+  readonly finished_at: number | string | null
+}
+
+/**
+ * The questions of `Jobs`.
+ *
+ * @category models
+ */
+export interface Listing {
+  readonly find: (id: JobId) => Effect.Effect<Option.Option<JobInfo>, SqlError>
+  readonly ending: (id: JobId) => Effect.Effect<Option.Option<Ending>, SqlError>
+  readonly list: (filter: Filter) => Effect.Effect<ReadonlyArray<JobInfo>, SqlError>
+  readonly counts: Effect.Effect<ReadonlyArray<Count>, SqlError>
+  readonly findGroup: (id: string) => Effect.Effect<Option.Option<GroupInfo>, SqlError>
+}
+
+/**
+ * Answers from a database.
+ *
+ * @category constructors
+ */
+export const make = (sql: SqlClient.SqlClient, dialect: Dialect): Listing => {
+  const state = sql`CASE
+    WHEN j.state <> 'open' THEN j.state
+    WHEN q.state = 'failed' THEN 'dead'
+    WHEN q.acquired_by IS NOT NULL THEN 'running'
+    WHEN j.hold = 'unknown' OR q.visible_at <= ${dialect.now} THEN 'queued'
+    WHEN j.hold IS NULL AND j.failure IS NOT NULL THEN 'retrying'
+    ELSE 'scheduled' END`
+  const from = sql`FROM effect_dspy_jobs j JOIN effect_queue q ON q.id = j.id AND q.queue_name = j.queue`
+  const select = (conditions: ReadonlyArray<Fragment>, limit: number) =>
+    Effect.map(
+      sql<Row>`
+        SELECT j.id, j.name, j.queue, ${state} AS state, q.attempts, j.priority, j.hold, j.group_id, j.parent_id,
+          j.progress, j.failure, j.enqueued_at, j.finished_at, ${dialect.millis(sql`q.visible_at`)} AS due_at
+        ${from} WHERE ${sql.and(conditions)} ORDER BY q.sequence DESC LIMIT ${limit}`,
+      (rows) => rows.map(info)
+    )
+  return {
+    find: (id) => Effect.map(select([sql`j.id = ${id}`], 1), ([job]) => Option.fromUndefinedOr(job)),
+    ending: (id) =>
+      Effect.map(
+        sql<Pick<Row, "state" | "failure"> & { readonly result: string | null; readonly error: string | null }>`
+          SELECT ${state} AS state, j.result, j.failure, j.error ${from} WHERE j.id = ${id}`,
+        ([row]) =>
+          row === undefined ? Option.none() : Option.some({
+            state: row.state,
+            ...(row.result === null ? undefined : { result: row.result }),
+            ...(row.error === null ? undefined : { error: row.error }),
+            ...(row.failure === null ? undefined : { failure: failure(row.failure) })
+          })
+      ),
+    list: (filter) =>
+      select([
+        sql`1 = 1`,
+        ...(filter.state === undefined ? [] : [sql`${state} = ${filter.state}`]),
+        ...(filter.queue === undefined ? [] : [sql`j.queue = ${filter.queue}`]),
+        ...(filter.name === undefined ? [] : [sql`j.name = ${filter.name}`]),
+        ...(filter.group === undefined ? [] : [sql`j.group_id = ${filter.group}`])
+      ], filter.limit ?? 100),
+    counts: Effect.map(
+      sql<{ readonly queue: string; readonly state: State; readonly count: number | string }>`
+        SELECT queue, state, COUNT(*) AS count FROM (SELECT j.queue AS queue, ${state} AS state ${from}) AS jobs
+        GROUP BY queue, state ORDER BY queue, state`,
+      (rows) => rows.map((row) => ({ ...row, count: Number(row.count) }))
+    ),
+    findGroup: (id) =>
+      Effect.map(
+        sql<{ readonly [K in keyof GroupInfo]: K extends "id" ? string : number | string }>`
+          SELECT id, total, pending, failed FROM effect_dspy_groups WHERE id = ${id}`,
+        ([row]) =>
+          row === undefined ? Option.none() : Option.some({
+            id: row.id,
+            total: Number(row.total),
+            pending: Number(row.pending),
+            failed: Number(row.failed)
+          })
+      )
+  }
+}
+
+const info = (row: Row): JobInfo => ({
+  id: row.id,
+  name: row.name,
+  queue: row.queue,
+  state: row.state,
+  attempts: Number(row.attempts),
+  priority: Number(row.priority),
+  unknown: row.hold === "unknown",
+  ...(row.group_id === null ? undefined : { group: row.group_id }),
+  ...(row.parent_id === null ? undefined : { parent: row.parent_id }),
+  ...(row.progress === null ? undefined : { progress: JSON.parse(row.progress) }),
+  ...(row.failure === null ? undefined : { failure: failure(row.failure) }),
+  enqueuedAt: Number(row.enqueued_at),
+  dueAt: Number(row.due_at),
+  ...(row.finished_at === null ? undefined : { finishedAt: Number(row.finished_at) })
+})
+
+/** Failures are written by `Settle` alone; one that can't be read is a bug. */
+const failure = (text: string): Failure.Failure => readFailure(text)
+
+const readFailure = Schema.decodeUnknownSync(Schema.fromJsonString(Failure.Failure))

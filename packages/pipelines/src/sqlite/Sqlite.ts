@@ -1,0 +1,80 @@
+/**
+ * Jobs in a SQLite file: durable work without a server, for one machine.
+ *
+ * Any number of processes share the file. Each is told of the others' changes by the file's version, which it
+ * reads twenty times a second while it has something to wait for.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
+import type { Claims } from "../jobs/Claims.ts"
+import * as Engine from "../jobs/engine/Engine.ts"
+import type { Jobs } from "../jobs/Jobs.ts"
+import * as StoreError from "../jobs/StoreError.ts"
+import type { Line } from "../jobs/Wake.ts"
+import * as SqliteClient from "./SqliteClient.ts"
+
+/**
+ * Options of the file and of the engine.
+ *
+ * @category models
+ */
+export interface Options extends SqliteClient.Options, Engine.Options {}
+
+/**
+ * Jobs in a file, which is created when it isn't there. The `SqlClient` is the file's: what is written in its
+ * transactions and what is enqueued there happens together or not at all.
+ *
+ * ```ts no-run
+ * const Live = Worker.layer([ProcessDocument.toLayer(process)], { queues: { llm: 100 } }).pipe(
+ *   Layer.provideMerge(Sqlite.layer({ filename: "jobs.db" }))
+ * )
+ * ```
+ *
+ * @category layers
+ */
+export const layer = (options: Options): Layer.Layer<Jobs | Claims | SqlClient.SqlClient, StoreError.StoreError> => {
+  const line = Effect.map(
+    SqlClient.SqlClient,
+    (sql) => ({ line: watch(sql), boot: (self) => self }) satisfies Engine.Engine
+  )
+  return Engine.layer(options, line).pipe(Layer.provideMerge(open(SqliteClient.layer(options))))
+}
+
+/**
+ * Jobs in memory, for tests: the same engine on the same SQL, gone with the layer. Its clock is `Clock`, so a
+ * virtual one moves delays and retries.
+ *
+ * @category layers
+ */
+export const memory = (
+  options?: Engine.Options
+): Layer.Layer<Jobs | Claims | SqlClient.SqlClient, StoreError.StoreError> =>
+  Engine.layer(options, Engine.alone).pipe(Layer.provideMerge(open(SqliteClient.layer({ filename: ":memory:" }))))
+
+const open = <A>(client: Layer.Layer<A, SqlError>): Layer.Layer<A, StoreError.StoreError> =>
+  Layer.catchCause(client, (cause) => Layer.effectContext(StoreError.opening(cause)))
+
+/** How often a file's version is read. */
+const watchInterval = Duration.millis(50)
+
+/** Other processes see a commit by themselves, so nothing is sent. */
+const watch = (sql: SqlClient.SqlClient): Line => ({
+  send: () => Effect.void,
+  listen: (hear) =>
+    Effect.gen(function*() {
+      let version: unknown
+      while (true) {
+        const [row] = yield* sql<{ readonly data_version: number }>`PRAGMA data_version`
+        if (version !== undefined && row?.data_version !== version) hear("*")
+        version = row?.data_version
+        yield* Effect.sleep(watchInterval)
+      }
+    }).pipe(
+      Effect.catchCause((cause) => Effect.logDebug("The file's version can't be read", cause)),
+      Effect.andThen(Effect.sleep("1 second")),
+      Effect.forever
+    )
+})
