@@ -15,6 +15,7 @@ import type * as Duration from "effect/Duration"
 import type * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import * as Around from "./LM/Around.ts"
+import { type Budget, budget, type Limits } from "./LM/Budget.ts"
 import { cache, type Options as CacheOptions_ } from "./LM/Cache.ts"
 import { circuitBreaker } from "./LM/CircuitBreaker.ts"
 import { concurrency, type Options as ConcurrencyOptions } from "./LM/Concurrency.ts"
@@ -63,6 +64,8 @@ export const LM = Object.assign(Tag, {
   models,
   /** One LM that asks one of several, chosen request by request. */
   route: Route.layer,
+  /** Chooses the model that is likely to cost the least, for `route`. */
+  cheapest: Route.cheapest,
   /** The middleware in force around every model call. */
   Around: Around.Current,
   /** Runs a program with middleware around every model call, whatever layers it provides inside. */
@@ -77,6 +80,7 @@ export const LM = Object.assign(Tag, {
   using: Decorator.using,
   /** The decorators as functions from LM to LM, for `using` and for decorators of your own. */
   decorator: {
+    budget,
     cache,
     circuitBreaker,
     concurrency,
@@ -95,6 +99,8 @@ export const LM = Object.assign(Tag, {
   rateLimit: (options: RateLimitOptions) => Decorator.decorate(rateLimit(options)),
   /** Counts the tokens of a text, for limits that reserve before sending. */
   Tokenizer,
+  /** Limits what calls may cost altogether: requests, tokens, money. */
+  budget: (options: Limits | Budget) => Decorator.decorate(budget(options)),
   /** Fills `Usage.costUsd` from tables of prices. */
   price: (...tables: ReadonlyArray<Table>) => Decorator.decorate(price(...tables)),
   /** Time limits for one request: for the answer, its first part, and between its parts. */

@@ -1,4 +1,4 @@
-import { Completion, LM, LMErrorReason, Message } from "@effect-dspy/core"
+import { Completion, LM, LMErrorReason, Message, type Price } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
@@ -91,6 +91,18 @@ describe("LM.route", () => {
         (request) => Effect.as(refusing.lm.generate(request), "fast" as const)
       )
       assert.strictEqual((yield* Effect.flip(Effect.provide(ask, Failing))).reason._tag, "Refused")
+    }))
+
+  it.effect("goes by cost; a model without a price is only asked when there is no other", () =>
+    Effect.gen(function*() {
+      const dear = { "test/fast": { input: 5, output: 5 } }
+      const cheap = { "test/strong": { input: 1, output: 1 } }
+      const chosen = (...tables: ReadonlyArray<Price.Table>) =>
+        Effect.provide(modelOf, LM.route(layers, LM.cheapest(...tables)))
+      assert.strictEqual(yield* chosen(dear, cheap), "strong")
+      assert.strictEqual(yield* chosen(dear), "fast")
+      assert.strictEqual(yield* chosen(cheap), "strong")
+      assert.strictEqual(yield* chosen(), "fast")
     }))
 
   it.effect("one cache over the models keeps their answers apart from those of another route", () =>

@@ -164,7 +164,7 @@ const limited = (
   const group = fiber.getRef(Group.Group)
   const deadline = request.attempts?.deadline ?? Infinity
   const countsTokens = self.countsTokens || self.headroom.tokens.told !== undefined
-  const cost = { requests: 1, tokens: countsTokens ? Tokens.estimate(fiber, request) : 0 }
+  const cost = { requests: 1, tokens: countsTokens ? Tokens.estimate(fiber, self.lm, request) : 0 }
   const now = clock.currentTimeMillisUnsafe()
   const expected = inAdvance(self, group, cost, now)
   if (expected >= deadline) return tooLate(self, expected - now)

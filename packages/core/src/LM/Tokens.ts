@@ -7,6 +7,7 @@
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type { Request } from "./Request.ts"
+import type { Service } from "./Tag.ts"
 
 /** What an answer is taken for when nobody limits it. */
 const defaultAnswer = 1000
@@ -24,14 +25,14 @@ export const Tokenizer = Context.Reference<(text: string) => number>("@effect-ds
 })
 
 /**
- * Tokens of the prompt, by the fiber's `Tokenizer`, plus `maxTokens` or 1,000 for the answer. Pictures, sound and files
- * are not counted: what they take is known to their endpoint alone.
+ * Tokens of the prompt, by the fiber's `Tokenizer`. Pictures, sound and files are not counted: what they take is known
+ * to their endpoint alone.
  *
  * @category getters
  */
-export const estimate = (fiber: Fiber.Fiber<unknown, unknown>, request: Request): number => {
+export const ofPrompt = (fiber: Fiber.Fiber<unknown, unknown>, request: Request): number => {
   const count = fiber.getRef(Tokenizer)
-  let tokens = request.settings.maxTokens ?? defaultAnswer
+  let tokens = 0
   for (const message of request.messages) {
     if (typeof message.content === "string") tokens += count(message.content)
     else {
@@ -47,3 +48,19 @@ export const estimate = (fiber: Fiber.Fiber<unknown, unknown>, request: Request)
   if (request.output._tag === "Json") tokens += count(request.output.instruction)
   return tokens
 }
+
+/**
+ * Tokens of the answer: `maxTokens`, the layer's default included, or 1,000.
+ *
+ * @category getters
+ */
+export const ofAnswer = (lm: Service, request: Request): number =>
+  request.settings.maxTokens ?? lm.defaults.maxTokens ?? defaultAnswer
+
+/**
+ * Tokens of the prompt and of the answer.
+ *
+ * @category getters
+ */
+export const estimate = (fiber: Fiber.Fiber<unknown, unknown>, lm: Service, request: Request): number =>
+  ofPrompt(fiber, request) + ofAnswer(lm, request)
