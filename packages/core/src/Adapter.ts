@@ -12,6 +12,7 @@ import type { Field } from "./Field.ts"
 import type { FieldReader } from "./FieldReader.ts"
 import type { Output } from "./LM/Request.ts"
 import * as Markers from "./Markers.ts"
+import * as Media from "./Media.ts"
 import * as Message from "./Message.ts"
 import { describe, Invalid, type OutputReason } from "./PredictError.ts"
 import type { Any as Signature, Encoded } from "./Signature.ts"
@@ -25,6 +26,8 @@ export type Demo = Example.Example<Encoded, Encoded>
  * - `output`: the form asked of the model
  * - `prefix`: what every call starts with, the same for the same instructions and demos
  * - `input`: the user turn of one call
+ * - `turns`: a conversation before that turn, each of its calls as a question and an answer; absent, demos and
+ *   history are written as JSON
  * - `read`: the text of a reply as output, or what is wrong with it
  * - `reader`: reads fields while a reply is written; absent, they are all there at its end
  * - `feedback`: what to tell the model about a reply that could not be used
@@ -35,6 +38,7 @@ export interface Format {
   readonly output: Output
   readonly prefix: (instructions: string, demos: ReadonlyArray<Demo>) => ReadonlyArray<Message.Message>
   readonly input: (input: Encoded) => Message.Message
+  readonly turns?: (calls: ReadonlyArray<Demo>) => ReadonlyArray<Message.Message>
   readonly read: (text: string) => Result.Result<unknown, OutputReason>
   readonly reader?: () => FieldReader
   readonly feedback: (reason: OutputReason) => Message.Message
@@ -129,7 +133,8 @@ export const isRecord = (value: unknown): value is Encoded =>
  */
 export const task = (signature: Signature, instructions: string): string => {
   const { inputs, outputs } = signature.derived
-  const given = inputs.length === 0 ? "" : `\n\nInput fields:\n${inputs.map(line).join("\n")}`
+  const shown = inputs.filter((field) => !field.isHistory)
+  const given = shown.length === 0 ? "" : `\n\nInput fields:\n${shown.map(line).join("\n")}`
   return `${instructions}${given}\n\nOutput fields:\n${outputs.map(line).join("\n")}`
 }
 
@@ -148,9 +153,9 @@ export const show = (value: unknown): string => typeof value === "string" ? valu
  */
 export const blocks = (fields: ReadonlyArray<Field>, values: Encoded): string => {
   let text = ""
-  for (const { header, name } of fields) {
+  for (const { header, isHistory, name } of fields) {
     const value = own(values, name)
-    if (value === undefined) continue
+    if (value === undefined || isHistory) continue
     text = (text === "" ? header : `${text}\n\n${header}`) + Markers.escape(show(value))
   }
   return text
@@ -162,9 +167,29 @@ export const blocks = (fields: ReadonlyArray<Field>, values: Encoded): string =>
  *
  * @category formatting
  */
-export const inputTurn = (fields: ReadonlyArray<Field>, values: Encoded): Message.Message => {
+export const inputTurn = (fields: ReadonlyArray<Field>, values: Encoded): Message.User => {
+  if (fields.some((field) => field.hasMedia)) return mediaTurn(fields, values)
   const text = blocks(fields, values)
   return Message.user(text === "" ? "There is no input." : text)
+}
+
+// Each picture or file stands behind the block that speaks of it.
+const mediaTurn = (fields: ReadonlyArray<Field>, values: Encoded): Message.User => {
+  const parts: Array<Message.Text | Message.Media> = []
+  const found: Array<Message.Media> = []
+  let text = ""
+  for (const field of fields) {
+    const value = own(values, field.name)
+    if (value === undefined || field.isHistory) continue
+    const before = found.length
+    const block = field.header + Markers.escape(field.hasMedia ? Media.show(value, found) : show(value))
+    text = text === "" ? block : `${text}\n\n${block}`
+    if (found.length === before) continue
+    parts.push({ type: "text", text }, ...found.slice(before))
+    text = ""
+  }
+  if (text !== "") parts.push({ type: "text", text })
+  return Message.user(found.length === 0 ? Message.text(Message.user(parts)) : parts)
 }
 
 /**
@@ -180,14 +205,12 @@ export const demoTurns = (
 ): ReadonlyArray<Message.Message> => {
   const { inputs, outputs } = signature.derived
   const lacks = (fields: ReadonlyArray<Field>, values: Encoded) =>
-    fields.some((field) => !field.isOptional && own(values, field.name) === undefined)
+    fields.some((field) => !field.isOptional && !field.isHistory && own(values, field.name) === undefined)
   return demos.flatMap((demo) => {
     const partial = lacks(inputs, demo.input) || lacks(outputs, demo.output)
     const input = inputTurn(inputs, demo.input)
     return [
-      partial
-        ? Message.user(`An example of the task; some of its fields are left out.\n\n${Message.text(input)}`)
-        : input,
+      partial ? Message.prepend(input, "An example of the task; some of its fields are left out.\n\n") : input,
       Message.assistant(answer(demo.output))
     ]
   })

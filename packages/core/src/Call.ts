@@ -45,13 +45,15 @@ export interface Definition {
 }
 
 /**
- * What a call has found out before it asks: the fiber it runs on, whom it asks and how, its first turns, and the
- * input in its JSON form.
+ * What a call has found out before it asks: the fiber it runs on, whom it asks for what and how, its first turns, and
+ * the input in its JSON form. `signature` is what is asked for; fields that a thinking model gives by itself are left
+ * out.
  *
  * @category models
  */
 export interface Opened {
   readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly signature: Signature.Any
   readonly lm: LM.Service
   readonly settings: Settings.Settings
   readonly rendered: Rendered.Rendered
@@ -87,12 +89,16 @@ export const run = <E>(
       return inputError(signature, Field.shown(encoded.failure, signature.derived.names))
     }
     const entry = entryOf(self, fiber)
-    const rendered = self.rendered(self.adapter ?? fiber.getRef(Adapter.Current) ?? JsonAdapter.adapter, entry)
-    if (Result.isFailure(rendered)) return inputError(signature, rendered.failure)
+    const settings = Settings.merge(Settings.merge(fiber.getRef(Settings.Settings), self.settings), entry?.settings)
+    const adapter = self.adapter ?? fiber.getRef(Adapter.Current) ?? JsonAdapter.adapter
+    const asked = self.rendered(adapter, entry, thinks(settings))
+    if (Result.isFailure(asked)) return inputError(signature, asked.failure)
+    const rendered = asked.success
     const ask = (on: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, E> => {
-      const settings = Settings.merge(Settings.merge(on.getRef(Settings.Settings), self.settings), entry?.settings)
-      const opened = { fiber: on, lm: sender(on), settings, rendered: rendered.success, input: encoded.success }
-      const exchange = begin(opened)
+      const lm = sender(on)
+      const opened = { fiber: on, signature: rendered.signature, lm, settings, rendered, input: encoded.success }
+      const begun = begin(opened)
+      const exchange = rendered.signature === signature ? begun : thought(signature, begun)
       const collector = on.getRef(Trace.Collector)
       return collector === undefined ? exchange.run : observed(self, opened, exchange, collector)
     }
@@ -105,6 +111,24 @@ export const run = <E>(
       captureStackTrace: false
     })
   })
+
+// A call with an effort of its own is one of a model that thinks.
+const thinks = ({ reasoningEffort }: Settings.Settings): boolean =>
+  reasoningEffort !== undefined && reasoningEffort !== "none"
+
+/** The fields that were left out, filled from what the model thought. */
+const thought = <E>(signature: Signature.Any, exchange: Exchange<E>): Exchange<E> => ({
+  ...exchange,
+  run: Effect.map(exchange.run, (output) => {
+    const reasoning = exchange.last()?.content.filter((part) => part.type === "reasoning").map((part) => part.text)
+    const given = output as { readonly [field: string]: unknown }
+    return Object.fromEntries(
+      signature.derived.outputs.flatMap(({ isReasoning, name }) =>
+        isReasoning ? [[name, reasoning?.join("\n") ?? ""]] : Object.hasOwn(given, name) ? [[name, given[name]]] : []
+      )
+    )
+  })
+})
 
 // The tracer a fiber has when nobody installed one: a span would cost more than the rest of the call.
 const untraced = Context.getUnsafe(Context.empty(), Tracer.Tracer)

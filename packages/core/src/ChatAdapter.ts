@@ -34,13 +34,16 @@ export const adapter: Adapter.Adapter = Adapter.make("chat", (signature) => {
     expected: `sections ${outputs.map((field) => `[[ ## ${field.name} ## ]]`).join(", ")}`
   })
   const closing = `Reply again with all sections, ending with ${completed}.`
+  const turns = (demos: ReadonlyArray<Adapter.Demo>) =>
+    Adapter.demoTurns(signature, demos, (output) => `${Adapter.blocks(outputs, output)}\n\n${completed}`)
   return {
     output: Request.text,
     prefix: (instructions, demos) => [
       Message.system(`${Adapter.task(signature, instructions)}\n\n${layout(outputs)}`),
-      ...Adapter.demoTurns(signature, demos, (output) => `${Adapter.blocks(outputs, output)}\n\n${completed}`)
+      ...turns(demos)
     ],
     input: (input) => Adapter.inputTurn(inputs, input),
+    turns,
     read: (text) => Adapter.firstValid(signature, candidates(text, outputs), unreadable),
     reader: () => MarkerStream.make(outputs),
     feedback: (reason) => Adapter.complaint(reason, closing)

@@ -10,7 +10,7 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import type * as Adapter from "./Adapter.ts"
+import * as Adapter from "./Adapter.ts"
 import type * as Call from "./Call.ts"
 import * as Completion from "./Completion.ts"
 import * as Echo from "./Echo.ts"
@@ -30,14 +30,13 @@ import type * as Signature from "./Signature.ts"
  * @category constructors
  */
 export const make = (
-  signature: Signature.Any,
-  { fiber, input, lm, rendered, settings }: Call.Opened,
+  { fiber, input, lm, rendered, settings, signature }: Call.Opened,
   follow: Follow.Follow | undefined
 ): Call.Exchange<PredictError.PredictError> => {
   const attempts = Attempts.open(fiber, lm, settings)
   const reply: Reply = new Reply(rendered.format, () => base)
   const base: Request = {
-    messages: [...rendered.prefix, rendered.format.input(input)],
+    messages: [...rendered.prefix, ...conversation(signature, rendered.format, input), rendered.format.input(input)],
     output: rendered.format.output,
     settings,
     accept: (completion) => Result.isSuccess(reply.read(completion)),
@@ -52,6 +51,22 @@ export const make = (
     attempts: () => attempts.used,
     last: () => reply.last
   }
+}
+
+/**
+ * What was said before, where the signature has a field for it: as turns, or as the adapter has none, as JSON.
+ *
+ * @category formatting
+ */
+export const conversation = (
+  signature: Signature.Any,
+  format: Adapter.Format,
+  input: Signature.Encoded
+): ReadonlyArray<Message.Message> => {
+  const { history } = signature.derived
+  if (history === undefined) return []
+  const said = (input[history.name] ?? []) as ReadonlyArray<Adapter.Demo>
+  return format.turns?.(said) ?? Adapter.demoTurns(signature, said, (output) => JSON.stringify(output))
 }
 
 /** One logical call: `base` is the request the conversation began with. */

@@ -10,6 +10,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as Media from "./Media.ts"
 import type { Issue } from "./PredictError.ts"
 import * as TypeNotation from "./TypeNotation.ts"
 
@@ -24,6 +25,9 @@ export type Any = Schema.Codec<unknown, unknown, never, never>
  * - `type`: the field's type as a prompt names it
  * - `header`: the line its block begins with in prompts
  * - `isText`: its JSON form is plain text, so a reply's characters are the value
+ * - `isHistory`: it is a conversation, and no block of the prompt
+ * - `isReasoning`: a model that thinks need not be asked for it
+ * - `hasMedia`: its values hold images or files, which become parts of a turn
  * - `decode`: reads the JSON form, checks included; `encode` writes it
  *
  * @category models
@@ -35,6 +39,9 @@ export interface Field {
   readonly type: string
   readonly header: string
   readonly isText: boolean
+  readonly isHistory: boolean
+  readonly isReasoning: boolean
+  readonly hasMedia: boolean
   readonly jsonSchema: JsonSchema.JsonSchema
   readonly decode: (json: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
   readonly encode: (value: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
@@ -124,8 +131,8 @@ export const make = (name: string, schema: Any, jsonSchema: JsonSchema.JsonSchem
   const codec = Schema.toCodecJson(schema)
   const decode = Schema.decodeUnknownResult(codec, { errors: "all" })
   const encode = Schema.encodeUnknownResult(codec, { errors: "all" })
-  const description = Schema.resolveAnnotationsKey(schema)?.description ??
-    Schema.resolveAnnotations(schema)?.description
+  const annotations = Schema.resolveAnnotations(schema)
+  const description = Schema.resolveAnnotationsKey(schema)?.description ?? annotations?.description
   return {
     name,
     description,
@@ -133,6 +140,9 @@ export const make = (name: string, schema: Any, jsonSchema: JsonSchema.JsonSchem
     type: TypeNotation.render(jsonSchema),
     header: `[[ ## ${name} ## ]]\n`,
     isText: jsonSchema.type === "string" && jsonSchema.enum === undefined && jsonSchema.const === undefined,
+    isHistory: annotations?.["effect-dspy/history"] === true,
+    isReasoning: annotations?.["effect-dspy/reasoning"] === true,
+    hasMedia: Media.isIn(jsonSchema),
     jsonSchema,
     decode: (json) => {
       const decoded = decode(json)

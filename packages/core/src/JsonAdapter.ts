@@ -31,6 +31,8 @@ const unreadable = new Unreadable({ expected: "one JSON object with the output f
 export const adapter: Adapter.Adapter = Adapter.make("json", (signature) => {
   const { inputs, jsonSchema, outputs } = signature.derived
   const closing = "Reply again with one JSON object that holds all output fields, and nothing else."
+  const turns = (demos: ReadonlyArray<Adapter.Demo>) =>
+    Adapter.demoTurns(signature, demos, (output) => JSON.stringify(output))
   return {
     output: {
       _tag: "Json",
@@ -46,9 +48,10 @@ export const adapter: Adapter.Adapter = Adapter.make("json", (signature) => {
           Adapter.task(signature, instructions)
         }\n\nReply with one JSON object that has these output fields, in this order.`
       ),
-      ...Adapter.demoTurns(signature, demos, (output) => JSON.stringify(output))
+      ...turns(demos)
     ],
     input: (input) => Adapter.inputTurn(inputs, input),
+    turns,
     read: (text) => {
       // Most replies are clean JSON: read them without looking for anything else.
       const clean = JsonText.read(text)

@@ -51,13 +51,23 @@ export interface ToolResult {
 }
 
 /**
+ * A turn of the caller.
+ *
+ * @category models
+ */
+export interface User {
+  readonly role: "user"
+  readonly content: string | ReadonlyArray<Text | Media>
+}
+
+/**
  * Who speaks, and what is said. The results of tools that were called side by side stand in one turn.
  *
  * @category models
  */
 export type Message =
   | { readonly role: "system"; readonly content: string }
-  | { readonly role: "user"; readonly content: string | ReadonlyArray<Text | Media> }
+  | User
   | { readonly role: "assistant"; readonly content: string | ReadonlyArray<Content> }
   | { readonly role: "tool"; readonly content: ReadonlyArray<ToolResult> }
 
@@ -73,7 +83,7 @@ export const system = (content: string): Message => ({ role: "system", content }
  *
  * @category constructors
  */
-export const user = (content: string | ReadonlyArray<Text | Media>): Message => ({ role: "user", content })
+export const user = (content: string | ReadonlyArray<Text | Media>): User => ({ role: "user", content })
 
 /**
  * A turn of the model: a demonstration, or a reply that goes back with comments.
@@ -114,5 +124,13 @@ export const text = (message: Message | undefined): string => {
  *
  * @category combinators
  */
-export const append = (self: Message & { readonly role: "user" }, more: string): Message =>
-  user(typeof self.content === "string" ? self.content + more : [...self.content, { type: "text", text: more }])
+export const append = ({ content }: User, more: string): User =>
+  user(typeof content === "string" ? content + more : [...content, { type: "text", text: more }])
+
+/**
+ * The same turn with text before its own.
+ *
+ * @category combinators
+ */
+export const prepend = ({ content }: User, more: string): User =>
+  user(typeof content === "string" ? more + content : [{ type: "text", text: more }, ...content])

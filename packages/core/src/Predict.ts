@@ -102,9 +102,8 @@ const build = <Name extends string, I extends Signature.Fields, O extends Signat
   const call = (input: In, listener?: Follow.Listener, assertions?: Follow.Assertions) =>
     Call.run(definition, input, (opened) =>
       Exchange.make(
-        signature,
         opened,
-        listener && Follow.make(signature, opened.rendered.format, listener, assertions)
+        listener && Follow.make(opened.signature, opened.rendered.format, listener, assertions)
       )) as Effect.Effect<Out, PredictError.PredictError, LM>
   return Step.callable((input: In) => call(input), {
     name,

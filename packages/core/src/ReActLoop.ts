@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Adapter from "./Adapter.ts"
 import type * as Call from "./Call.ts"
 import * as Completion from "./Completion.ts"
+import { conversation } from "./Exchange.ts"
 import * as JsonAdapter from "./JsonAdapter.ts"
 import * as Attempts from "./LM/Attempts.ts"
 import * as Request from "./LM/Request.ts"
@@ -101,7 +102,11 @@ export const make = (
   const clock = fiber.getRef(Clock.Clock)
   const start = clock.currentTimeMillisUnsafe()
   const duration = limits.duration === undefined ? undefined : Duration.toMillis(limits.duration)
-  const prefix = [...rendered.prefix, rendered.format.input(input)]
+  const prefix = [
+    ...rendered.prefix,
+    ...conversation(signature, rendered.format, input),
+    rendered.format.input(input)
+  ]
   // The conversation behind the prefix: one entry a step, so that the oldest can be dropped whole.
   let turns: ReadonlyArray<ReadonlyArray<Message.Message>> = []
   let usage = Usage.zero

@@ -5,32 +5,35 @@
  * evaluation over a thousand examples renders a candidate's prompt once.
  */
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type { Adapter, Demo, Format } from "./Adapter.ts"
 import type * as Example from "./Example.ts"
 import * as Field from "./Field.ts"
 import type { Message } from "./Message.ts"
 import type { Entry } from "./Parameters.ts"
 import type { Issue } from "./PredictError.ts"
-import type { Any as Signature, Encoded } from "./Signature.ts"
+import { type Any as Signature, type Encoded, type Fields, make } from "./Signature.ts"
 
 /**
- * What the calls of a predictor have in common: its format, its demonstrations, its first turns.
+ * What the calls of a predictor have in common: the signature that is asked for, its format, its demonstrations, its first turns.
  *
  * @category models
  */
 export interface Rendered {
+  readonly signature: Signature
   readonly format: Format
   readonly demos: ReadonlyArray<Demo>
   readonly prefix: ReadonlyArray<Message>
 }
 
 /**
- * Looks up or renders; fails when a demonstration does not fit the signature.
+ * Looks up or renders; fails when a demonstration does not fit the signature. For a model that `thinks` without being
+ * asked, fields for its thoughts are left out of the signature.
  *
  * @category models
  */
 export interface Cache {
-  (adapter: Adapter, entry: Entry | undefined): Result.Result<Rendered, ReadonlyArray<Issue>>
+  (adapter: Adapter, entry: Entry | undefined, thinks?: boolean): Result.Result<Rendered, ReadonlyArray<Issue>>
 }
 
 /**
@@ -39,6 +42,29 @@ export interface Cache {
  * @category constructors
  */
 export const cache = (signature: Signature, demos: ReadonlyArray<Example.Example<unknown, unknown>> = []): Cache => {
+  const plain = ofSignature(signature, demos)
+  let thinking: Cache | undefined
+  return (adapter, entry, thinks = false) => {
+    if (!thinks) return plain(adapter, entry)
+    thinking ??= asksForThoughts(signature) ? ofSignature(withoutThoughts(signature), demos) : plain
+    return thinking(adapter, entry)
+  }
+}
+
+const asksForThoughts = ({ derived: { outputs } }: Signature): boolean =>
+  outputs.some((field) => field.isReasoning) && outputs.some((field) => !field.isReasoning)
+
+const withoutThoughts = (signature: Signature): Signature => {
+  const kept = signature.derived.outputs.filter((field) => !field.isReasoning)
+  const fields = Object.fromEntries(kept.map(({ name }) => [name, signature.output.fields[name] ?? Schema.Never]))
+  return make<string, {}, Fields>(signature.name, {
+    instructions: signature.instructions,
+    input: signature.input.fields,
+    output: fields
+  })
+}
+
+const ofSignature = (signature: Signature, demos: ReadonlyArray<Example.Example<unknown, unknown>>): Cache => {
   const untuned: Entry = {}
   const byAdapter = new WeakMap<Adapter, WeakMap<Entry, ReturnType<Cache>>>()
   let lastAdapter: Adapter | undefined
@@ -82,7 +108,7 @@ const render = (
     encoded.push({ input: input.values, output: output.values })
   }
   const instructions = entry.instructions ?? signature.instructions
-  return Result.succeed({ format, demos: encoded, prefix: format.prefix(instructions, encoded) })
+  return Result.succeed({ signature, format, demos: encoded, prefix: format.prefix(instructions, encoded) })
 }
 
 // Field by field, because a demonstration may lack fields: training data rarely has the reasoning.

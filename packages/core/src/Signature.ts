@@ -36,6 +36,7 @@ export type Encoded = { readonly [field: string]: unknown }
 /**
  * What is derived from a signature.
  *
+ * - `history`: the input field that is a conversation, where there is one
  * - `encodeInput`: an input to JSON; `encodeOutput` the same for demonstrations
  * - `decodeOutput`: JSON to an output, all issues at once; unknown keys are dropped
  * - `names`: every property name the input or the output declares
@@ -46,6 +47,7 @@ export type Encoded = { readonly [field: string]: unknown }
 export interface Derived {
   readonly inputs: ReadonlyArray<Field.Field>
   readonly outputs: ReadonlyArray<Field.Field>
+  readonly history: Field.Field | undefined
   readonly encodeInput: (input: unknown) => Result.Result<Encoded, ReadonlyArray<Issue>>
   readonly decodeInput: (json: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
   readonly encodeOutput: (output: unknown) => Result.Result<Encoded, ReadonlyArray<Issue>>
@@ -108,7 +110,7 @@ export const make = <const Name extends string, const I extends Fields, const O 
   if (outputs.length === 0) throw new TypeError(`${name}: a signature needs at least one output field`)
   return build(
     name,
-    options.instructions ?? stated(inputs, outputs),
+    options.instructions ?? stated(inputs.filter((key) => !isHistory(options.input[key])), outputs),
     Schema.Struct(options.input),
     Schema.Struct(output)
   )
@@ -164,6 +166,10 @@ const stated = (inputs: ReadonlyArray<string>, outputs: ReadonlyArray<string>): 
   return inputs.length === 0 ? `Produce ${names(outputs)}.` : `Given ${names(inputs)}, produce ${names(outputs)}.`
 }
 
+// A conversation is no part of the task: it is what was said before.
+const isHistory = (schema: Fields[string] | undefined): boolean =>
+  schema !== undefined && Schema.resolveAnnotations(schema)?.["effect-dspy/history"] === true
+
 const build = <Name extends string, I extends Fields, O extends Fields>(
   name: Name,
   instructions: string,
@@ -190,8 +196,10 @@ const derive = (input: Schema.Struct<Fields>, output: Schema.Struct<Fields>): De
   const jsonSchema = selfContained(output)
   const inputCodec = Schema.toCodecJson(input)
   const outputCodec = Schema.toCodecJson(output)
+  const inputs = fieldsOf(input, inputSchema)
   return {
-    inputs: fieldsOf(input, inputSchema),
+    inputs,
+    history: inputs.find((field) => field.isHistory),
     outputs: fieldsOf(output, jsonSchema),
     // The JSON form of a struct is an object.
     encodeInput: twice((options) => Schema.encodeUnknownResult(inputCodec, options)) as Derived["encodeInput"],
