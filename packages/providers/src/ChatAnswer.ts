@@ -4,7 +4,7 @@
  * Written for the many servers that speak it almost: unknown keys are ignored, missing ones are fine
  * where an answer can be read without them, and an error inside a 200 is an error.
  */
-import type { Completion, Content, FinishReason } from "@effect-dspy/core/Completion"
+import type { Completion, Content, FinishReason, ToolCall } from "@effect-dspy/core/Completion"
 import type { Part } from "@effect-dspy/core/LM/Sink"
 import * as Reason from "@effect-dspy/core/LMErrorReason"
 import type { Usage } from "@effect-dspy/core/Usage"
@@ -14,6 +14,7 @@ import * as Schema from "effect/Schema"
 import * as HttpFailure from "./HttpFailure.ts"
 import * as Lenient from "./Lenient.ts"
 import type { Reader } from "./Protocol.ts"
+import * as ReasoningDetails from "./ReasoningDetails.ts"
 import * as ToolInput from "./ToolInput.ts"
 
 /** Who answers, where an answer does not say. */
@@ -36,8 +37,6 @@ export const decode = ({ model, provider }: Asked, text: string): Result.Result<
     return Result.fail(new Reason.Refused({ detail: Redacted.make(message.refusal) }))
   }
   if (choice.finish_reason === "content_filter") return Result.fail(new Reason.Refused({}))
-  const reasoning = message.reasoning_content ?? message.reasoning
-  const answer = contentText(message.content)
   const calls = [
     ...(message.tool_calls ?? []).map((call, index) =>
       ToolInput.call(call.id ?? `call_${index}`, call.function.name ?? "", call.function.arguments ?? "")
@@ -47,11 +46,9 @@ export const decode = ({ model, provider }: Asked, text: string): Result.Result<
       ToolInput.call("call_0", message.function_call.name ?? "", message.function_call.arguments ?? "")
     ])
   ]
-  const content: Array<Content> = []
-  if (typeof reasoning === "string" && reasoning !== "") content.push({ type: "reasoning", text: reasoning })
-  if (answer !== "" || calls.length === 0) content.push({ type: "text", text: answer })
+  const details = ReasoningDetails.add([], message.reasoning_details)
   return Result.succeed({
-    content: [...content, ...calls],
+    content: contentOf(provider, thoughtOf(message), details, contentText(message.content), calls),
     finishReason: finishReason(choice.finish_reason, calls.length > 0),
     usage: toUsage(usage),
     provider,
@@ -74,6 +71,7 @@ export const reader = ({ model, provider }: Asked): Reader => {
   let refusal = ""
   let finish: string | undefined
   let usage: Usage = { calls: 1 }
+  let details: ReasoningDetails.Details = []
   const calls = ToolInput.make()
   return {
     push: ({ data, name }) => {
@@ -87,14 +85,16 @@ export const reader = ({ model, provider }: Asked): Reader => {
       if (name === "error") return Result.fail(HttpFailure.fromBody(Lenient.parse(data)))
       id ??= chunk.id ?? undefined
       answeredBy ??= chunk.model ?? undefined
-      if (chunk.usage !== undefined && chunk.usage !== null) usage = toUsage(chunk.usage)
+      const figures = chunk.usage ?? chunk.x_groq?.usage
+      if (figures !== undefined && figures !== null) usage = toUsage(figures)
       const choice = chunk.choices?.[0]
       if (choice === undefined) return none
       if (choice.finish_reason !== undefined && choice.finish_reason !== null) finish = choice.finish_reason
       const parts: Array<Part> = []
       const delta = choice.delta ?? {}
-      const thought = delta.reasoning_content ?? delta.reasoning
-      if (typeof thought === "string" && thought !== "") {
+      details = ReasoningDetails.add(details, delta.reasoning_details)
+      const thought = thoughtOf(delta)
+      if (thought !== "") {
         reasoning += thought
         parts.push({ type: "reasoning", text: thought })
       }
@@ -120,12 +120,9 @@ export const reader = ({ model, provider }: Asked): Reader => {
       if (finish === undefined) return Result.fail(new Reason.StreamCut())
       if (refusal !== "") return Result.fail(new Reason.Refused({ detail: Redacted.make(refusal) }))
       if (finish === "content_filter") return Result.fail(new Reason.Refused({}))
-      const content: Array<Content> = []
-      if (reasoning !== "") content.push({ type: "reasoning", text: reasoning })
       const called = calls.all()
-      if (text !== "" || called.length === 0) content.push({ type: "text", text })
       return Result.succeed({
-        content: [...content, ...called],
+        content: contentOf(provider, reasoning, details, text, called),
         finishReason: finishReason(finish, called.length > 0),
         usage,
         provider,
@@ -135,6 +132,20 @@ export const reader = ({ model, provider }: Asked): Reader => {
     }
   }
 }
+
+const contentOf = (
+  provider: string,
+  reasoning: string,
+  details: ReasoningDetails.Details,
+  text: string,
+  calls: ReadonlyArray<ToolCall>
+): ReadonlyArray<Content> => [
+  ...(reasoning === "" && details.length === 0
+    ? []
+    : [{ type: "reasoning", text: reasoning, ...ReasoningDetails.toMetadata(provider, details) } as const]),
+  ...(text === "" && calls.length > 0 ? [] : [{ type: "text", text } as const]),
+  ...calls
+]
 
 const none: Result.Result<ReadonlyArray<Part>, never> = Result.succeed([])
 
@@ -153,7 +164,7 @@ const finishReason = (word: string | null | undefined, called: boolean): FinishR
 
 const Text = Lenient.optional(Schema.Union([
   Schema.String,
-  Schema.Array(Schema.Struct({ type: Lenient.optional(Schema.String), text: Lenient.optional(Schema.String) }))
+  Schema.Array(Schema.Struct({ text: Lenient.optional(Schema.String), thinking: Lenient.optional(Schema.Unknown) }))
 ]))
 
 const Function = Schema.Struct({ name: Lenient.optional(Schema.String), arguments: Lenient.optional(Schema.String) })
@@ -162,7 +173,8 @@ const turn = {
   content: Text,
   refusal: Lenient.optional(Schema.String),
   reasoning: Lenient.optional(Schema.Unknown),
-  reasoning_content: Lenient.optional(Schema.Unknown)
+  reasoning_content: Lenient.optional(Schema.Unknown),
+  reasoning_details: Lenient.optional(Schema.Unknown)
 }
 
 const Body = Schema.Struct({
@@ -197,28 +209,62 @@ const Chunk = Schema.Struct({
       })))
     }))
   }))),
-  usage: Lenient.optional(Schema.Unknown)
+  usage: Lenient.optional(Schema.Unknown),
+  // Groq's streams without `stream_options` report theirs here.
+  x_groq: Lenient.optional(Schema.Struct({ usage: Lenient.optional(Schema.Unknown) }))
 })
 
 const decodeBody = Lenient.json(Body)
 const decodeChunk = Lenient.json(Chunk)
 
-type Pieces = string | ReadonlyArray<{ readonly text?: string | null }>
+type Pieces = (typeof Text)["Type"]
 
-const contentText = (content: Pieces | null | undefined): string =>
+const contentText = (content: Pieces | undefined): string =>
   typeof content === "string" ? content : content?.map((part) => part.text ?? "").join("") ?? ""
+
+type Turn = {
+  readonly content?: Pieces | undefined
+  readonly reasoning?: unknown
+  readonly reasoning_content?: unknown
+}
+
+// Beside the text under one of two names, or, as Mistral has it, among the pieces of the text.
+const thoughtOf = ({ content, reasoning, reasoning_content }: Turn): string => {
+  const thought = reasoning_content ?? reasoning
+  if (typeof thought === "string") return thought
+  if (typeof content === "string") return ""
+  const pieces = content?.flatMap(({ thinking }) => Array.isArray(thinking) ? thinking : []) ?? []
+  return pieces.map((piece) => Lenient.record(piece).text).filter((text) => typeof text === "string").join("")
+}
+
+// xAI's unit of money.
+const ticksPerUsd = 1e10
 
 // Prompt tokens include cached ones, completion tokens include reasoning: as `Usage` wants them.
 const toUsage = (usage: unknown): Usage => {
   const figures = Lenient.record(usage)
   const prompt = Lenient.record(figures.prompt_tokens_details)
   const completion = Lenient.record(figures.completion_tokens_details)
+  const reasoning = completion.reasoning_tokens
+  const ticks = figures.cost_in_usd_ticks
   return Lenient.usage({
     inputTokens: figures.prompt_tokens,
     cachedTokens: prompt.cached_tokens ?? figures.prompt_cache_hit_tokens,
     cacheWriteTokens: prompt.cache_write_tokens,
-    outputTokens: figures.completion_tokens,
-    reasoningTokens: completion.reasoning_tokens,
-    costUsd: figures.cost
+    outputTokens: isBeside(reasoning, figures)
+      ? Number(figures.completion_tokens) + reasoning
+      : figures.completion_tokens,
+    reasoningTokens: reasoning,
+    costUsd: figures.cost ?? (typeof ticks === "number" ? ticks / ticksPerUsd : undefined)
   })
 }
+
+// Some count reasoning beside the answer's tokens; their own sum tells.
+const isBeside = (
+  reasoning: unknown,
+  { completion_tokens, prompt_tokens, total_tokens }: Figures
+): reasoning is number =>
+  typeof reasoning === "number" && reasoning > 0 &&
+  Number(prompt_tokens) + Number(completion_tokens) + reasoning === total_tokens
+
+type Figures = { readonly [name: string]: unknown }

@@ -13,6 +13,7 @@ import type { Protocol } from "./Protocol.ts"
  *
  * - `maxTokensField`: OpenAI's own models refuse the old name, most others know no other
  * - `streamUsage`: whether a stream must be asked for its usage (`stream_options`), which some servers refuse
+ * - `reasoningBack`: the key under which the endpoint wants the reasoning before a tool call back, if it does
  *
  * @category models
  */
@@ -22,6 +23,7 @@ export interface Dialect {
   readonly capabilities: Capabilities.Capabilities
   readonly maxTokensField: "max_tokens" | "max_completion_tokens"
   readonly streamUsage: boolean
+  readonly reasoningBack?: "reasoning_details" | "reasoning_content" | undefined
 }
 
 /**

@@ -9,6 +9,7 @@ import * as Result from "effect/Result"
 import type { Dialect } from "./ChatCompletions.ts"
 import * as Plan from "./Plan.ts"
 import type { Encoded } from "./Protocol.ts"
+import * as ReasoningDetails from "./ReasoningDetails.ts"
 import * as StrictSchema from "./StrictSchema.ts"
 
 /**
@@ -28,7 +29,7 @@ export const encoder = (
       ...how,
       body: JSON.stringify({
         model: dialect.model,
-        messages: messages.flatMap(turn),
+        messages: messages.flatMap((message) => turn(dialect, message)),
         response_format: format === undefined ? undefined : responseFormat(format),
         tools: tools.length === 0 ? undefined : tools.map(functionTool),
         tool_choice: choice(toolChoice),
@@ -63,7 +64,7 @@ const functionTool = ({ description, name, parameters }: Request.Tool) => ({
 const choice = (wish: Request.ToolChoice | undefined): unknown =>
   typeof wish === "object" ? { type: "function", function: { name: wish.tool } } : wish
 
-const turn = (message: Message): ReadonlyArray<unknown> => {
+const turn = (dialect: Dialect, message: Message): ReadonlyArray<unknown> => {
   const { content, role } = message
   if (typeof content === "string") return [{ role, content }]
   switch (role) {
@@ -72,7 +73,7 @@ const turn = (message: Message): ReadonlyArray<unknown> => {
     case "user":
       return [{ role, content: content.map(userPart) }]
     case "assistant":
-      return [assistantTurn(content)]
+      return [assistantTurn(dialect, content)]
     case "tool":
       return content.map((result) => ({ role, tool_call_id: result.id, content: result.content }))
   }
@@ -102,12 +103,15 @@ const userPart = (part: Text | Media): unknown => {
   }
 }
 
-const assistantTurn = (content: ReadonlyArray<Content>): unknown => {
+const assistantTurn = ({ provider, reasoningBack }: Dialect, content: ReadonlyArray<Content>): unknown => {
   const text = content.filter((part) => part.type === "text").map((part) => part.text).join("")
+  const thought = content.filter((part) => part.type === "reasoning").map((part) => part.text).join("")
   const calls = content.filter((part): part is ToolCall => part.type === "toolCall")
   return {
     role: "assistant",
     content: text === "" ? null : text,
+    reasoning_details: reasoningBack === "reasoning_details" ? ReasoningDetails.of(provider, content) : undefined,
+    reasoning_content: reasoningBack === "reasoning_content" && calls.length > 0 ? thought : undefined,
     tool_calls: calls.length === 0 ? undefined : calls.map((call) => ({
       id: call.id,
       type: "function",

@@ -20,6 +20,7 @@ import * as Quirks from "./Quirks.ts"
  * - `baseUrl`: up to and without `/chat/completions`; default `OPENAI_BASE_URL`
  * - `apiKey`: default `OPENAI_API_KEY`, and none when that is not set
  * - `capabilities`: what the endpoint and its model can do, over `ChatCompletions.capabilities` and `Quirks`
+ * - `maxTokensField`, `streamUsage`, `reasoningBack`: see `ChatCompletions.Dialect`
  * - `headers`: sent with every request
  * - `settings`: defaults of this layer, under everything nearer
  *
@@ -33,6 +34,7 @@ export interface Options {
   readonly capabilities?: Partial<Capabilities.Capabilities>
   readonly maxTokensField?: ChatCompletions.Dialect["maxTokensField"]
   readonly streamUsage?: boolean
+  readonly reasoningBack?: ChatCompletions.Dialect["reasoningBack"]
   readonly headers?: { readonly [name: string]: string }
   readonly settings?: LM.Settings
 }
@@ -56,7 +58,8 @@ export const make = (
       model,
       capabilities,
       maxTokensField: options.maxTokensField ?? "max_tokens",
-      streamUsage: options.streamUsage ?? true
+      streamUsage: options.streamUsage ?? true,
+      reasoningBack: options.reasoningBack
     })
     return yield* Endpoint.make({ provider, model, baseUrl, protocol, capabilities, apiKey, headers, settings })
   })

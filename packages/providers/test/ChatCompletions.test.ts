@@ -72,7 +72,10 @@ describe("answers", () => {
       { type: "reference", reference_ids: [1] },
       { type: "text", text: "ris" }
     ]
-    assert.strictEqual(Completion.text(completion(message({ content: parts }))), "Paris")
+    assert.deepStrictEqual(completion(message({ content: parts })).content, [
+      { type: "reasoning", text: "hm" },
+      { type: "text", text: "Paris" }
+    ])
     assert.strictEqual(Completion.text(completion(message({ content: [] }))), "")
   })
 
@@ -178,6 +181,23 @@ describe("usage", () => {
   it("knows DeepSeek's cache hits", () => {
     const figures = { prompt_tokens: 339, prompt_cache_hit_tokens: 320, prompt_cache_miss_tokens: 19 }
     assert.deepStrictEqual(usage(figures), { calls: 1, inputTokens: 339, cachedTokens: 320 })
+  })
+
+  it("knows reasoning that is counted beside the answer, and xAI's price", () => {
+    const figures = {
+      prompt_tokens: 291,
+      completion_tokens: 26,
+      total_tokens: 513,
+      completion_tokens_details: { reasoning_tokens: 196 },
+      cost_in_usd_ticks: 1_330_500
+    }
+    assert.deepStrictEqual(usage(figures), {
+      calls: 1,
+      inputTokens: 291,
+      outputTokens: 222,
+      reasoningTokens: 196,
+      costUsd: 0.00013305
+    })
   })
 
   it("knows OpenRouter's price and cache writes", () => {

@@ -57,22 +57,24 @@ export const said = (completion: Completion.Completion): Said => {
   }
 }
 
-const failed = (error: LMError.LMError): Failed => ({
+export const failed = (error: LMError.LMError): Failed => ({
   reason: error.reason._tag,
   retryable: error.isRetryable,
   ...(error.retryAfter === undefined ? {} : { retryAfterMs: Duration.toMillis(error.retryAfter) })
 })
 
 /** Asks for one answer, whole or as a stream; the parts of a stream must say what its end says. */
-const ask = (streamed: boolean, request: Partial<LM.Request> = {}) => {
+export const ask = (streamed: boolean, request: Partial<LM.Request> = {}) => {
   const asked = { messages: [Message.user("hello")], ...request }
   if (!streamed) return LM.generate(asked)
   return Effect.flatMap(Stream.runCollect(LM.stream(asked)), (parts) =>
     Effect.sync(() => {
       const last = parts.at(-1)
       if (last?.type !== "finish") return assert.fail("a stream without an end")
+      // What came before a restart is void.
+      const live = parts.slice(parts.findLastIndex((part) => part.type === "restart") + 1)
       const texts = (type: "text" | "reasoning") =>
-        parts.flatMap((part) => part.type === type ? [part.text] : []).join("")
+        live.flatMap((part) => part.type === type ? [part.text] : []).join("")
       const { reasoning = "", text = "" } = said(last.completion)
       assert.deepStrictEqual([texts("text"), texts("reasoning")], [text, reasoning])
       return last.completion

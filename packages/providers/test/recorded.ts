@@ -1,17 +1,20 @@
 /** Recorded exchanges served again, byte for byte, over a loopback socket. */
-import { LM, type LMError } from "@effect-dspy/core"
-import type { Completion } from "@effect-dspy/core/Completion"
-import { Effect, Layer, Stream } from "effect"
-import { request } from "./fixtures/fixture.ts"
+import { LM } from "@effect-dspy/core"
+import { Effect, Layer } from "effect"
+import { ask } from "./exchange.ts"
 import { type Answer, serve, type Server } from "./server.ts"
 import { folder, type Recording, recordings } from "./shared.ts"
 
-/** The recordings of some endpoints; none where the machine has none. */
-export const recorded = (endpoint: string): ReadonlyArray<Recording> =>
-  folder === undefined ? [] : recordings().filter((recording) => recording.endpoint === endpoint)
+/** The recordings of some endpoint, or those that are wanted; none where the machine has none. */
+export const recorded = (wanted: string | ((recording: Recording) => boolean)): ReadonlyArray<Recording> =>
+  folder === undefined
+    ? []
+    : recordings().filter(typeof wanted === "string" ? ({ endpoint }) => endpoint === wanted : wanted)
 
-export const isStream = ({ features, responseText }: Recording): boolean =>
-  features.includes("stream") && typeof responseText === "string" && responseText !== ""
+/** Whether it came as a stream; Google's may be a list. */
+export const isStream = ({ features, responseText, uri }: Recording): boolean =>
+  (features.includes("stream") && typeof responseText === "string" && responseText !== "") ||
+  (uri ?? "").includes(":stream")
 
 export const isError = ({ responseJson, status }: Recording): boolean =>
   (status ?? 200) >= 400 || (responseJson?.error !== undefined && responseJson.error !== null)
@@ -42,11 +45,27 @@ export const replay = (
 ) =>
   Effect.gen(function*() {
     const server = yield* serve([{ ...answerOf(recording), ...more }])
-    const asked: Effect.Effect<Completion | undefined, LMError.LMError, LM> = isStream(recording)
-      ? Effect.map(Stream.runCollect(LM.stream(request)), (parts) => {
-        const last = parts.at(-1)
-        return last?.type === "finish" ? last.completion : undefined
-      })
-      : LM.generate(request)
+    const asked = ask(isStream(recording))
     return yield* Effect.result(Effect.provide(asked, Layer.orDie(live(server)).pipe(LM.timeout("5 seconds"))))
   })
+
+/** The values an answer consists of: one, or those of the events of a stream. */
+export const values = ({ responseJson, responseText }: Recording): ReadonlyArray<unknown> => {
+  if (responseJson !== undefined && responseJson !== null) {
+    return Array.isArray(responseJson) ? responseJson as ReadonlyArray<unknown> : [responseJson]
+  }
+  const lines = (responseText ?? "").split(/\r?\n/).map((line) => line.replace(/^data: */, ""))
+  return lines.filter((line) => line.startsWith("{")).map((line): unknown => JSON.parse(line))
+}
+
+/** What is under a path of keys and indices. */
+export const at = (value: unknown, ...path: ReadonlyArray<string | number>): unknown =>
+  path.reduce<unknown>(
+    (found, key) =>
+      typeof found === "object" && found !== null ? (found as { readonly [key: string]: unknown })[key] : undefined,
+    value
+  )
+
+/** The texts under a path in each value, put together. */
+export const joined = (all: ReadonlyArray<unknown>, ...path: ReadonlyArray<string | number>): string =>
+  all.map((value) => at(value, ...path)).filter((text) => typeof text === "string").join("")
