@@ -33,17 +33,31 @@ export const reply = JSON.stringify({
 
 // What somebody would write by hand who wanted the same answers: the same prompt, word for word.
 const [system] = JsonAdapter.adapter.format(Describe).prefix(Describe.instructions, [])
-const decode = Schema.decodeUnknownResult(Schema.toCodecJson(Schema.Struct(output)), { errors: "all" })
+export const decodeReply = Schema.decodeUnknownResult(Schema.toCodecJson(Schema.Struct(output)), { errors: "all" })
 
-/** The same call by hand: stringify, parse, decode. */
-export const byHand = (): unknown => {
-  const body = JSON.stringify({
+/** The request by hand. */
+export const body = (): string =>
+  JSON.stringify({
     model: "stub",
     messages: [system, { role: "user", content: `[[ ## content ## ]]\n${content}` }]
   })
-  if (body.length === 0) throw new Error("unreachable: keeps the body alive")
-  return Result.getOrThrow(decode(JSON.parse(reply)))
+
+/** The same call by hand: stringify, parse, decode. */
+export const byHand = (): unknown => {
+  if (body().length === 0) throw new Error("unreachable: keeps the body alive")
+  return Result.getOrThrow(decodeReply(JSON.parse(reply)))
 }
+
+/** An endpoint's answer that says `text`. */
+export const answer = (text: string): string =>
+  JSON.stringify({
+    id: "chatcmpl-1",
+    object: "chat.completion",
+    created: 1,
+    model: "stub",
+    choices: [{ index: 0, message: { role: "assistant", content: text }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 600, completion_tokens: 60, total_tokens: 660 }
+  })
 
 /** A model that answers at once with `text`, or with what it says for a signature. */
 export const stub = (text: (signature: string) => string): LM.Service =>
