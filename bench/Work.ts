@@ -36,15 +36,15 @@ const [system] = JsonAdapter.adapter.format(Describe).prefix(Describe.instructio
 export const decodeReply = Schema.decodeUnknownResult(Schema.toCodecJson(Schema.Struct(output)), { errors: "all" })
 
 /** The request by hand. */
-export const body = (): string =>
+export const body = (text: string): string =>
   JSON.stringify({
     model: "stub",
-    messages: [system, { role: "user", content: `[[ ## content ## ]]\n${content}` }]
+    messages: [system, { role: "user", content: `[[ ## content ## ]]\n${text}` }]
   })
 
 /** The same call by hand: stringify, parse, decode. */
 export const byHand = (): unknown => {
-  if (body().length === 0) throw new Error("unreachable: keeps the body alive")
+  if (body(content).length === 0) throw new Error("unreachable: keeps the body alive")
   return Result.getOrThrow(decodeReply(JSON.parse(reply)))
 }
 

@@ -17,6 +17,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { fork } from "node:child_process"
@@ -56,13 +57,17 @@ const spanOff = Context.make(HttpClient.TracerDisabledWhen, () => true).pipe(
   Context.add(HttpClient.TracerPropagationEnabled, false)
 )
 
+/** No two calls ask the same: a cache would answer the second. */
+let asked = 0
+const another = (): string => `${content} ${asked++}`
+
 /** The call as somebody writes it who has effect and a client, and no library. */
 const plain = Effect.gen(function*() {
   const client = yield* HttpClient.HttpClient
   const response = yield* client.execute(
     HttpClientRequest.post(`${baseUrl}/chat/completions`).pipe(
       HttpClientRequest.bearerToken("sk-bench"),
-      HttpClientRequest.bodyText(body(), "application/json")
+      HttpClientRequest.bodyText(body(another()), "application/json")
     )
   )
   const { choices: [{ message }] } = yield* decodeAnswer(yield* response.json)
@@ -71,7 +76,13 @@ const plain = Effect.gen(function*() {
 
 const options = { provider: "bench", model: "stub", baseUrl, apiKey: Redacted.make("sk-bench") }
 const over = (client: Layer.Layer<HttpClient.HttpClient>) => Layer.provide(OpenAiCompatible.layerHttp(options), client)
-const call = describe({ content })
+const call = Effect.suspend(() => describe({ content: another() }))
+
+const Breaker = Layer.provide(
+  CircuitBreaker.layer({ tripPolicy: CircuitBreaker.consecutive(5), openDuration: "30 seconds" }),
+  CircuitBreaker.layerStoreMemory()
+)
+const resilient = LM.resilient({ timeout: "1 minute", concurrency: { adaptive: true } })
 
 const undici = "effect + undici"
 const contenders: ReadonlyArray<Contender> = [
@@ -80,7 +91,15 @@ const contenders: ReadonlyArray<Contender> = [
   contender(
     "Predict, undici, every decorator",
     call,
-    over(NodeTransport.layer).pipe(LM.resilient({ timeout: "1 minute", concurrency: 256 }))
+    over(NodeTransport.layer).pipe(
+      resilient,
+      LM.circuitBreaker(),
+      // The endpoint is never slow enough for a second request: measured is what waiting for one costs.
+      LM.hedge({ delay: "1 minute" }),
+      LM.fallback([over(NodeTransport.layer)]),
+      LM.cache({ capacity: 1000 }),
+      Layer.provide(Breaker)
+    )
   ),
   contender("effect + fetch", plain, FetchHttpClient.layer),
   contender("Predict, fetch", call, over(FetchHttpClient.layer))

@@ -2,9 +2,11 @@
  * The model the flags ask for, as a layer with everything a production call needs around it.
  */
 import { LM } from "@effect-dspy/core"
+import { NodeTransport } from "@effect-dspy/pipelines/node"
 import { OpenAi, OpenAiCompatible } from "@effect-dspy/providers"
 import { Offline } from "@effect-dspy/providers/offline"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
+import type { HttpClient } from "effect/http"
 
 /** What is missing before anything can be sent. */
 export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", { problem: Schema.String }) {
@@ -49,15 +51,15 @@ const base = (options: Options): Layer.Layer<LM, UsageError> => {
   }
   const baseUrl = Option.match(options.baseUrl, { onNone: () => ({}), onSome: (baseUrl) => ({ baseUrl }) })
   if (profile === "openai") {
-    return missing(OpenAi.layer({ model, ...baseUrl }), "--lm openai/MODEL needs a key: set OPENAI_API_KEY")
+    return missing(OpenAi.layerHttp({ model, ...baseUrl }), "--lm openai/MODEL needs a key: set OPENAI_API_KEY")
   }
   return missing(
-    OpenAiCompatible.layer({ model, ...baseUrl }),
+    OpenAiCompatible.layerHttp({ model, ...baseUrl }),
     "--lm compatible/MODEL needs an endpoint: give --base-url or set OPENAI_BASE_URL"
   )
 }
 
 const refused = (problem: string) => Layer.effect(LM, Effect.fail(new UsageError({ problem })))
 
-const missing = <E>(self: Layer.Layer<LM, E>, problem: string): Layer.Layer<LM, UsageError> =>
-  Layer.catch(self, () => refused(problem))
+const missing = <E>(self: Layer.Layer<LM, E, HttpClient.HttpClient>, problem: string): Layer.Layer<LM, UsageError> =>
+  Layer.catch(Layer.provide(self, NodeTransport.layer), () => refused(problem))

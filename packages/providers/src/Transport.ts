@@ -75,7 +75,7 @@ export const make = (client: HttpClient.HttpClient, provider: string, model: str
   // The words of a failed answer help, but a body that breaks off must not hide its status.
   const failed = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<never, LMError.LMError> =>
     Effect.flatMap(
-      Effect.orElseSucceed(read(response), () => ""),
+      Effect.orElseSucceed(read(response, response.headers), () => ""),
       (words) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) =>
           Effect.fail(HttpFailure.toError(
@@ -87,11 +87,14 @@ export const make = (client: HttpClient.HttpClient, provider: string, model: str
     )
   return {
     post: (url, headers, body) =>
-      execute(url, headers, body, (response) =>
-        Effect.mapBoth(read(response), {
-          onFailure: problem(response.status),
-          onSuccess: (text) => ({ headers: response.headers, text })
-        })),
+      execute(url, headers, body, (response) => {
+        // Read once: a response makes its headers anew each time it is asked.
+        const { headers, status } = response
+        return Effect.mapBoth(read(response, headers), {
+          onFailure: problem(status),
+          onSuccess: (text) => ({ headers, text })
+        })
+      }),
     stream: (url, headers, body, onText) =>
       execute(
         url,
@@ -109,8 +112,10 @@ const discreet = Context.make(HttpClient.TracerDisabledWhen, () => true).pipe(
   Context.add(FetchHttpClient.RequestInit, { redirect: "manual" })
 )
 
-const read = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<string, "tooLarge" | "cut"> => {
-  const { "content-encoding": encoding, "content-length": length } = response.headers
+const read = (
+  response: HttpClientResponse.HttpClientResponse,
+  { "content-encoding": encoding, "content-length": length }: Received["headers"]
+): Effect.Effect<string, "tooLarge" | "cut"> => {
   // A plain body says how long it is and is read at once; others are counted on the way.
   const declared = length === undefined || encoding !== undefined ? undefined : Number(length)
   if (declared !== undefined && declared <= maxBytes) return Effect.mapError(response.text, () => "cut")
