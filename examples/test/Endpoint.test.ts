@@ -282,7 +282,7 @@ describe("no failure shows the key or the document", () => {
   ]
   it.concurrent.each(failures)(
     "%s",
-    { timeout: 30_000 },
+    { timeout: 120_000 },
     (_, answer, tag, reason) =>
       served(documents(2), () => answer, async (job) => {
         const json = await job("--json", "--retries", "0")
