@@ -38,4 +38,4 @@ export const make = <Name extends string, I extends Signature.Fields, O extends 
     Schema.Struct<typeof reasoning & O>["Type"]
   >
 ): Predict.Predictor<Name, I, typeof reasoning & O> =>
-  Predict.make(Signature.prependOutput(reasoning)(signature), options)
+  Predict.make(Signature.prepend({ output: reasoning })(signature), options)

@@ -60,7 +60,7 @@ export const make = <Name extends string, I extends Signature.Fields, O extends 
   type Output = Schema.Struct<Rationale & O>["Type"]
   const samples: Samples.Options = { n: 3, temperature: 0.7, ...options }
   const attempt = ChainOfThought.make(signature).named("attempt")
-  const comparing = Signature.prependOutput(rationale)(signature)
+  const comparing = Signature.prepend({ output: rationale })(signature)
   const compare = Predict.make(
     Signature.make<string, {}, Signature.Fields>(signature.name, {
       instructions: `${signature.instructions}\n\nSeveral attempts are given. Compare them, and do it right.`,

@@ -22,6 +22,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Field from "./Field.ts"
 import type { Issue } from "./PredictError.ts"
+import * as SignatureText from "./SignatureText.ts"
 
 /**
  * Named fields. A field needs no services, so encoding and decoding stay pure.
@@ -126,40 +127,107 @@ export const withInstructions =
   <Name extends string, I extends Fields, O extends Fields>(self: Signature<Name, I, O>): Signature<Name, I, O> =>
     build(self.name, instructions, self.input, self.output)
 
-/**
- * The same signature with output fields before its own: models write them first.
- *
- * @category combinators
- */
-export const prependOutput =
-  <const P extends Fields>(fields: P) =>
-  <Name extends string, I extends Fields, O extends Fields>(
-    self: Signature<Name, I, O>
-  ): Signature<Name, I, P & O> =>
-    build(
-      self.name,
-      self.instructions,
-      self.input,
-      // Spreading generic structs loses the intersection for the compiler, not at run time.
-      Schema.Struct({ ...fields, ...self.output.fields }) as unknown as Schema.Struct<P & O>
-    )
+/** Fields to be added to a signature. */
+interface Added<P extends Fields, Q extends Fields> {
+  readonly input?: P
+  readonly output?: Q
+}
 
 /**
- * The same signature with output fields after its own.
+ * The same signature with fields before its own: a model reads and writes them first.
  *
  * @category combinators
  */
-export const appendOutput =
-  <const P extends Fields>(fields: P) =>
+export const prepend =
+  <const P extends Fields = {}, const Q extends Fields = {}>({ input, output }: Added<P, Q>) =>
   <Name extends string, I extends Fields, O extends Fields>(
     self: Signature<Name, I, O>
-  ): Signature<Name, I, O & P> =>
-    build(
-      self.name,
-      self.instructions,
-      self.input,
-      Schema.Struct({ ...self.output.fields, ...fields }) as unknown as Schema.Struct<O & P>
-    )
+  ): Signature<Name, P & I, Q & O> =>
+    rebuild(self, { ...input, ...self.input.fields }, { ...output, ...self.output.fields })
+
+/**
+ * The same signature with fields after its own.
+ *
+ * ```ts
+ * import { Signature } from "@effect-dspy/core"
+ * import { Schema } from "effect"
+ *
+ * const Rate = Signature.parse("text -> stars: integer")
+ * const Explained = Signature.append({ output: { why: Schema.String } })(Rate)
+ * Object.keys(Explained.output.fields) // => ["stars", "why"]
+ * ```
+ *
+ * @category combinators
+ */
+export const append =
+  <const P extends Fields = {}, const Q extends Fields = {}>({ input, output }: Added<P, Q>) =>
+  <Name extends string, I extends Fields, O extends Fields>(
+    self: Signature<Name, I, O>
+  ): Signature<Name, I & P, O & Q> =>
+    rebuild(self, { ...self.input.fields, ...input }, { ...self.output.fields, ...output })
+
+/**
+ * The same signature without some of its fields.
+ *
+ * @category combinators
+ */
+export const omit =
+  <const K extends string>(...keys: ReadonlyArray<K>) =>
+  <Name extends string, I extends Fields, O extends Fields>(
+    self:
+      & Signature<Name, I, O>
+      & ([K] extends [keyof I | keyof O] ? unknown : NoSuchField<Exclude<K, keyof I | keyof O>>)
+  ): Signature<Name, Omit<I, K>, Omit<O, K>> => {
+    const left = (fields: Fields) =>
+      Object.fromEntries(Object.entries(fields).filter(([key]) => !keys.some((one) => one === key)))
+    return rebuild(self, left(self.input.fields), left(self.output.fields))
+  }
+
+/** What a wrong key looks like to the compiler. */
+interface NoSuchField<K> {
+  readonly "the signature has no such field": K
+}
+
+/**
+ * A signature from a line of text: fields with their types, inputs before the arrow and outputs after it. A type is
+ * `string` (the default), `number`, `integer`, `boolean`, quoted literals joined by `|`, or one of them with `[]`;
+ * `?` makes a field optional. What the text says is what the compiler knows, and a typo does not compile.
+ *
+ * ```ts
+ * import { Signature } from "@effect-dspy/core"
+ *
+ * const Ask = Signature.parse("question, context: string[] -> answer, mood: 'calm' | 'cross', confidence: number?")
+ * Ask.name // => "AnswerMoodConfidence"
+ * Ask.derived.outputs.map((field) => field.type) // => ["string", "\"calm\" | \"cross\"", "number"]
+ * ```
+ *
+ * @category constructors
+ */
+export const parse = <const S extends string>(
+  text: S & SignatureText.Check<S>,
+  options: { readonly name?: string; readonly instructions?: string } = {}
+): Signature<string, SignatureText.Inputs<S>, SignatureText.Outputs<S>> => {
+  const { input, output } = SignatureText.read(text)
+  const name = options.name ?? Object.keys(output).map((key) => key.charAt(0).toUpperCase() + key.slice(1)).join("")
+  // The text's types are those of the fields it was read as.
+  return make<string, {}, Fields>(name, {
+    instructions: options.instructions,
+    input,
+    output
+  }) as unknown as Signature<string, SignatureText.Inputs<S>, SignatureText.Outputs<S>>
+}
+
+const rebuild = <Name extends string, I extends Fields, O extends Fields>(
+  self: { readonly name: Name; readonly instructions: string },
+  input: Fields,
+  output: Fields
+): Signature<Name, I, O> =>
+  // Spreading generic structs loses the intersection for the compiler, not at run time.
+  make<Name, {}, Fields>(self.name, { instructions: self.instructions, input, output }) as unknown as Signature<
+    Name,
+    I,
+    O
+  >
 
 const stated = (inputs: ReadonlyArray<string>, outputs: ReadonlyArray<string>): string => {
   const names = (keys: ReadonlyArray<string>) => keys.map((key) => `\`${key}\``).join(", ")
