@@ -194,21 +194,22 @@ const mediaTurn = (fields: ReadonlyArray<Field>, values: Encoded): Message.User 
 
 /**
  * Demonstrations as turns of the conversation. One that lacks fields says so, so that it does not teach
- * a model to leave them out.
+ * a model to leave them out. `question` writes their inputs, as blocks unless told otherwise.
  *
  * @category formatting
  */
 export const demoTurns = (
   signature: Signature,
   demos: ReadonlyArray<Demo>,
-  answer: (output: Encoded) => string
+  answer: (output: Encoded) => string,
+  question: (input: Encoded) => Message.User = (input) => inputTurn(signature.derived.inputs, input)
 ): ReadonlyArray<Message.Message> => {
   const { inputs, outputs } = signature.derived
   const lacks = (fields: ReadonlyArray<Field>, values: Encoded) =>
     fields.some((field) => !field.isOptional && !field.isHistory && own(values, field.name) === undefined)
   return demos.flatMap((demo) => {
     const partial = lacks(inputs, demo.input) || lacks(outputs, demo.output)
-    const input = inputTurn(inputs, demo.input)
+    const input = question(demo.input)
     return [
       partial ? Message.prepend(input, "An example of the task; some of its fields are left out.\n\n") : input,
       Message.assistant(answer(demo.output))

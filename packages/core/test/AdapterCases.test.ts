@@ -1,10 +1,10 @@
-import { ChatAdapter, JsonAdapter, LM, Predict, type PredictError, Signature } from "@effect-dspy/core"
+import { ChatAdapter, JsonAdapter, LM, Predict, type PredictError, Signature, XmlAdapter } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { type AdapterCase, cases } from "./adapterCases.ts"
 
-const adapters = { chat: ChatAdapter.adapter, json: JsonAdapter.adapter }
+const adapters = { chat: ChatAdapter.adapter, json: JsonAdapter.adapter, xml: XmlAdapter.adapter }
 
 const run = ({ adapter, output, reply }: AdapterCase) =>
   Predict.make(
@@ -41,7 +41,7 @@ describe("replies that DSPy reads are read the same", () => {
   }
 
   it("the table holds every case, and no exception is stale", () => {
-    assert.lengthOf(cases, 33)
+    assert.lengthOf(cases, 51)
     for (const id of exceptions.keys()) assert.isDefined(cases.find((adapterCase) => adapterCase.id === id)?.fields)
   })
 })

@@ -1,5 +1,5 @@
 import { type Adapter, ChatAdapter, JsonAdapter, LM, LMErrorReason, Markers, Message } from "@effect-dspy/core"
-import { Predict, Request, Signature } from "@effect-dspy/core"
+import { Predict, Request, Signature, Xml, XmlAdapter } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Random, Schema, Stream } from "effect"
@@ -61,6 +61,18 @@ describe("an input", () => {
   })
 })
 
+describe("an input as elements", () => {
+  it.effect("is read back as the data it is, whatever it holds", () =>
+    Effect.gen(function*() {
+      const schema = Signature.make("Input", { input: {}, output: Review.input.fields }).derived.jsonSchema
+      for (let round = 0; round < 2000; round++) {
+        const input = { text: yield* some, tags: [yield* some, yield* some], note: yield* some }
+        const turn = Message.text(XmlAdapter.adapter.format(Review).input(input))
+        assert.deepStrictEqual<unknown>(Xml.read(turn, schema), input)
+      }
+    }).pipe(Random.withSeed("hostile")))
+})
+
 describe("an output in sections", () => {
   it.effect("may hold headers, when they are escaped, also in a stream", () =>
     Effect.gen(function*() {
@@ -85,6 +97,7 @@ describe("an output in sections", () => {
 })
 
 describe("a model that repeats its prompt", () => {
+  const adapters: ReadonlyArray<Adapter.Adapter> = [JsonAdapter.adapter, ChatAdapter.adapter, XmlAdapter.adapter]
   const own = { title: "Mine", stars: 2, summary: "My own words." }
   const demo = {
     input: { text: "demo text", tags: [] },
@@ -92,6 +105,7 @@ describe("a model that repeats its prompt", () => {
   }
   const written: { readonly [adapter: string]: string } = {
     json: JSON.stringify(own),
+    xml: Object.entries(own).map(([name, value]) => `<${name}>${value}</${name}>`).join("\n"),
     chat: Object.entries(own).map(([name, value]) => `[[ ## ${name} ## ]]\n${value}\n\n`).join("") +
       "[[ ## completed ## ]]"
   }

@@ -1,13 +1,13 @@
 /**
- * Replies and what they must be read as: facts about DSPy 3.3's chat and JSON adapters, put as signatures
+ * Replies and what they must be read as: facts about DSPy 3.3's adapters, put as signatures
  * of ours. `fields` is what must come out; without it no output may come out.
  */
-import type { Signature } from "@effect-dspy/core"
+import { Code, type Signature } from "@effect-dspy/core"
 import { Effect, Schema } from "effect"
 
 export interface AdapterCase {
   readonly id: string
-  readonly adapter: "chat" | "json"
+  readonly adapter: "chat" | "json" | "xml"
   readonly about: string
   readonly output: Signature.Fields
   readonly reply: string
@@ -28,6 +28,23 @@ const tagged = {
 const person = Schema.Struct({ name: Schema.String, age: Schema.Int })
 const option = Schema.Literals(["option1", "option2"])
 const anyJson = Schema.Record(Schema.String, Schema.Unknown)
+
+const inner = Schema.Struct({
+  value: Schema.Int,
+  label: Schema.String,
+  address: Schema.Struct({ city: Schema.String })
+})
+const scored = Schema.Struct({ name: Schema.String, score: Schema.Finite })
+
+interface Tree {
+  readonly value: string
+  readonly children: ReadonlyArray<Tree>
+}
+
+const Tree = Schema.Struct({
+  value: Schema.String,
+  children: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
+}).annotate({ identifier: "Tree" })
 
 /** The section of one field, closed as the layout asks. */
 const section = (name: string, value: string) => `[[ ## ${name} ## ]]\n${value}\n\n[[ ## completed ## ]]`
@@ -165,5 +182,163 @@ export const cases: ReadonlyArray<AdapterCase> = [
     about: "a required key that is missing fails",
     output: noted,
     reply: "{\"note\": \"present\"}"
+  },
+  {
+    id: "xml-001",
+    adapter: "xml",
+    about: "one element",
+    output: answer,
+    reply: "<answer>Paris</answer>",
+    fields: { answer: "Paris" }
+  },
+  {
+    id: "xml-002",
+    adapter: "xml",
+    about: "two elements with space around them",
+    output: { answer: Schema.String, explanation: Schema.String },
+    reply: "\n<answer>Paris</answer>\n<explanation>The capital of France is Paris.</explanation>\n",
+    fields: { answer: "Paris", explanation: "The capital of France is Paris." }
+  },
+  {
+    id: "xml-003",
+    adapter: "xml",
+    about: "an element is missing",
+    output: { answer: Schema.String, explanation: Schema.String },
+    reply: "<answer>Paris</answer>"
+  },
+  {
+    id: "xml-004",
+    adapter: "xml",
+    about: "a number and a truth value",
+    output: { number: Schema.Int, flag: Schema.Boolean },
+    reply: "\n<number>42</number>\n<flag>true</flag>\n",
+    fields: { number: 42, flag: true }
+  },
+  {
+    id: "xml-005",
+    adapter: "xml",
+    about: "words where a number belongs",
+    output: { number: Schema.Int },
+    reply: "<number>not_a_number</number>"
+  },
+  {
+    id: "xml-006",
+    adapter: "xml",
+    about: "a record of lists, by elements that come again",
+    output: { counts: Schema.Record(Schema.String, Schema.Array(Schema.Int)) },
+    reply: "<counts><first>3</first><first>4</first><second>5</second></counts>",
+    fields: { counts: { first: [3, 4], second: [5] } }
+  },
+  {
+    id: "xml-007",
+    adapter: "xml",
+    about: "an empty record",
+    output: { counts: Schema.Record(Schema.String, Schema.Array(Schema.Int)) },
+    reply: "<counts />",
+    fields: { counts: {} }
+  },
+  {
+    id: "xml-008",
+    adapter: "xml",
+    about: "an empty list",
+    output: { items: Schema.Array(Schema.String) },
+    reply: "<items />",
+    fields: { items: [] }
+  },
+  {
+    id: "xml-009",
+    adapter: "xml",
+    about: "a closing tag within a text",
+    output: { code: Schema.String },
+    reply: "<code>print('</code>')</code>"
+  },
+  {
+    id: "xml-010",
+    adapter: "xml",
+    about: "references in a text",
+    output: { code: Schema.String },
+    reply: "<code>\nprint('&lt;/code> &amp; done')\n</code>",
+    fields: { code: "print('</code> & done')" }
+  },
+  {
+    id: "xml-011",
+    adapter: "xml",
+    about: "nested objects as elements",
+    output: { result: inner },
+    reply: "<result><value>5</value><label>foo</label><address><city>London</city></address></result>",
+    fields: { result: { value: 5, label: "foo", address: { city: "London" } } }
+  },
+  {
+    id: "xml-012",
+    adapter: "xml",
+    about: "a nested object as JSON in its element",
+    output: { result: inner },
+    reply: "<result>{\"value\": 5, \"label\": \"foo\", \"address\": {\"city\": \"London\"}}</result>",
+    fields: { result: { value: 5, label: "foo", address: { city: "London" } } }
+  },
+  {
+    id: "xml-013",
+    adapter: "xml",
+    about: "a list of objects as item elements",
+    output: { items: Schema.Array(scored) },
+    reply: "<items><item><name>a</name><score>1.1</score></item><item><name>b</name><score>2.2</score></item></items>",
+    fields: { items: [{ name: "a", score: 1.1 }, { name: "b", score: 2.2 }] }
+  },
+  {
+    id: "xml-014",
+    adapter: "xml",
+    about: "a list of objects as JSON in its element",
+    output: { items: Schema.Array(scored) },
+    reply: "<items>[{\"name\": \"a\", \"score\": 1.1}, {\"name\": \"b\", \"score\": 2.2}]</items>",
+    fields: { items: [{ name: "a", score: 1.1 }, { name: "b", score: 2.2 }] }
+  },
+  {
+    id: "xml-015",
+    adapter: "xml",
+    about: "a tree, with elements in elements of one name",
+    output: { root: Tree },
+    reply: "<root><value>parent</value><children><value>child</value><children /></children></root>",
+    fields: { root: { value: "parent", children: [{ value: "child", children: [] }] } }
+  },
+  {
+    id: "xml-016",
+    adapter: "xml",
+    about: "null as an empty element, and a union told by its elements",
+    output: {
+      text: Schema.NullOr(Schema.String),
+      profile: Schema.NullOr(Schema.Struct({ city: Schema.String })),
+      model: Schema.Union([
+        Schema.Struct({ name: Schema.String }),
+        Schema.Struct({ labels: Schema.Array(Schema.String) })
+      ])
+    },
+    reply: "<text /><profile /><model><labels>one</labels><labels>two</labels></model>",
+    fields: { text: null, profile: null, model: { labels: ["one", "two"] } }
+  },
+  {
+    id: "xml-017",
+    adapter: "xml",
+    about: "tool calls as JSON in an element",
+    output: {
+      tool_calls: Schema.Array(
+        Schema.Struct({ name: Schema.String, args: anyJson, result: Schema.optionalKey(Schema.String) })
+      ),
+      answer: Schema.String
+    },
+    reply:
+      "<tool_calls>[{\"name\": \"get_weather\", \"args\": {\"city\": \"Tokyo\"}, \"result\": \"Sunny\"}]</tool_calls>\n" +
+      "<answer>The weather is Sunny.</answer>",
+    fields: {
+      tool_calls: [{ name: "get_weather", args: { city: "Tokyo" }, result: "Sunny" }],
+      answer: "The weather is Sunny."
+    }
+  },
+  {
+    id: "chat-146",
+    adapter: "chat",
+    about: "code in a fence",
+    output: { code: Code.make("python") },
+    reply: "[[ ## code ## ]]\n```python\nprint(1)\n```",
+    fields: { code: "print(1)" }
   }
 ]
