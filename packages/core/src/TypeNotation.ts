@@ -83,3 +83,35 @@ export const render = (schema: JsonSchema.JsonSchema): string => {
       return "any JSON"
   }
 }
+
+/**
+ * A schema with everything it names: the type, and a line for each definition. Descriptions stand behind `#`.
+ *
+ * ```ts
+ * import { TypeNotation } from "@effect-dspy/core"
+ *
+ * const node = { type: "object", properties: { label: { type: "string", description: "in one word" }, next: { $ref: "#/$defs/Node" } }, required: ["label"] }
+ * TypeNotation.document({ $ref: "#/$defs/Node", $defs: { Node: node } }) // => "Node\n\nNode = {\n  label: string # in one word\n  next?: Node\n}"
+ * ```
+ *
+ * @category formatting
+ */
+export const document = (schema: JsonSchema.JsonSchema): string => {
+  const definitions = isSchema(schema.$defs) ? Object.entries(schema.$defs) : []
+  const named = definitions.map(([name, definition]) =>
+    `${name} = ${isSchema(definition) ? lines(definition) : "any JSON"}`
+  )
+  return [lines(schema), ...named].join("\n\n")
+}
+
+// An object with a field a line, where descriptions have room; everything else as `render` has it.
+const lines = (schema: JsonSchema.JsonSchema): string => {
+  if (schema.type !== "object" || !isSchema(schema.properties)) return render(schema)
+  const required = new Set(list(schema.required))
+  const fields = Object.entries(schema.properties).map(([name, value]) => {
+    const type = isSchema(value) ? render(value) : "any JSON"
+    const about = isSchema(value) && typeof value.description === "string" ? ` # ${value.description}` : ""
+    return `  ${name}${required.has(name) ? "" : "?"}: ${type}${about}`
+  })
+  return `{\n${fields.join("\n")}\n}`
+}

@@ -56,7 +56,7 @@ const references: { readonly [name: string]: string } = { lt: "<", gt: ">", amp:
 export const write = (value: unknown): string => {
   if (typeof value === "string") return escape(value)
   if (value === null || value === undefined) return ""
-  if (typeof value !== "object") return String(value)
+  if (typeof value !== "object") return JSON.stringify(value)
   if (Array.isArray(value)) return value.map((item) => element("item", write(item))).join("")
   const entries = Object.entries(value)
   return entries.every(([key]) => isName.test(key))
