@@ -201,7 +201,17 @@ const completion = (fields: { readonly [field: string]: unknown } | undefined) =
     usage: { prompt_tokens: cost.input, completion_tokens: cost.output, total_tokens: cost.input + cost.output }
   })
 
-/** Serves chat completions while `use` runs. */
+/** The same in the words of OpenAI's own endpoint. */
+const responses = (fields: unknown): string =>
+  JSON.stringify({
+    id: "resp_1",
+    model: "m-2026",
+    status: "completed",
+    output: [{ type: "message", content: [{ type: "output_text", text: JSON.stringify(fields ?? {}) }] }],
+    usage: { input_tokens: cost.input, output_tokens: cost.output }
+  })
+
+/** Serves chat completions and OpenAI's responses while `use` runs. */
 export const withEndpoint = async <A>(
   answer: (asked: Asked) => Answer,
   use: (endpoint: Endpoint) => Promise<A>
@@ -225,7 +235,8 @@ export const withEndpoint = async <A>(
       const { body, delay, fields, status } = answer(asked)
       timer = setTimeout(() => {
         response.writeHead(status ?? 200, { "content-type": "application/json" })
-        response.end(body ?? completion(fields ?? good[asked.signature]))
+        const written = request.url?.endsWith("/responses") === true ? responses : completion
+        response.end(body ?? written(fields ?? good[asked.signature]))
       }, delay ?? 0)
     })
   })
@@ -240,11 +251,17 @@ export const withEndpoint = async <A>(
   }
 }
 
-const decodeBody = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({
-  response_format: Schema.Struct({ json_schema: Schema.Struct({ name: Schema.String }) })
-})))
+const Named = Schema.Struct({ name: Schema.String })
 
-const signatureOf = (text: string): string => decodeBody(text).response_format.json_schema.name
+const decodeBody = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Union([
+  Schema.Struct({ response_format: Schema.Struct({ json_schema: Named }) }),
+  Schema.Struct({ text: Schema.Struct({ format: Named }) })
+])))
+
+const signatureOf = (text: string): string => {
+  const body = decodeBody(text)
+  return "text" in body ? body.text.format.name : body.response_format.json_schema.name
+}
 
 /** Waits until something is so, at most ten seconds. */
 export const until = async (what: string, condition: () => boolean): Promise<void> => {

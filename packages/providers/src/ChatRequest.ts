@@ -50,11 +50,8 @@ const responseFormat = (format: Plan.Format): unknown =>
     ? { type: "json_object" }
     : {
       type: "json_schema",
-      json_schema: { name: formatName(format.name), schema: format.schema, strict: format.strict }
+      json_schema: { name: format.name, schema: format.schema, strict: format.strict }
     }
-
-// Names must match ^[A-Za-z0-9_-]{1,64}$.
-const formatName = (name: string): string => name.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64)
 
 const functionTool = ({ description, name, parameters }: Request.Tool) => ({
   type: "function",

@@ -37,7 +37,8 @@ export interface Lower {
 }
 
 /**
- * The form of the answer, where the endpoint is told: by a schema, or to be any JSON.
+ * The form of the answer, where the endpoint is told: by a schema, or to be any JSON. The schema's name is of letters,
+ * digits, `_` and `-`, 64 at most, as endpoints want it.
  *
  * @category models
  */
@@ -156,7 +157,7 @@ export const make = (options: Options) => {
       const { schema, strict } = written.success
       return Result.succeed(
         mode === "native"
-          ? { ...base, format: { _tag: "Schema", name: output.name, schema, strict } }
+          ? { ...base, format: { _tag: "Schema", name: nameOf(output.name), schema, strict } }
           : asTool(base, output.instruction, schema)
       )
     }
@@ -174,6 +175,8 @@ const once = (lower: Lower): Lower => {
     return made
   }
 }
+
+const nameOf = (name: string): string => name.replace(/[^A-Za-z0-9_-]/g, "_").slice(0, 64)
 
 /** The name of the tool a model must call to answer, where its arguments are the answer. */
 const outputTool = "give_output"

@@ -1,5 +1,5 @@
 import { LM, Predict, Signature, Usage } from "@effect-dspy/core"
-import { OpenAi, OpenAiCompatible } from "@effect-dspy/providers"
+import { OpenAiCompatible } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Redacted, Schedule, Schema, Tracer } from "effect"
 import { answer, ask, options, reply, serve, type Server } from "./server.ts"
@@ -215,12 +215,10 @@ describe("headers", () => {
 describe("configuration", () => {
   it.live("base URL and key come from the environment when they are not given", () =>
     Effect.gen(function*() {
-      const server = yield* serve([good, good])
+      const server = yield* serve([good])
       const variables = environment({ OPENAI_BASE_URL: server.url, OPENAI_API_KEY: "sk-env" })
       yield* Effect.provide(ask, Layer.provide(OpenAiCompatible.layer({ model: "m" }), variables))
-      yield* Effect.provide(ask, Layer.provide(OpenAi.layer({ model: "m" }), variables))
-      const keys = server.requests.map((request) => request.headers.authorization)
-      assert.deepStrictEqual(keys, ["Bearer sk-env", "Bearer sk-env"])
+      assert.deepStrictEqual(server.requests.map((request) => request.headers.authorization), ["Bearer sk-env"])
     }))
 
   it.live("options go before the environment", () =>
@@ -233,30 +231,10 @@ describe("configuration", () => {
 
   it.live("what is missing fails the layer by its name, before anything is sent", () =>
     Effect.gen(function*() {
-      const failure = (missing: typeof OpenAi.layer | typeof OpenAiCompatible.layer) =>
-        Effect.flip(Effect.scoped(Layer.build(Layer.provide(missing({ model: "m" }), environment({})))))
-      const url = yield* failure(OpenAiCompatible.layer)
+      const missing = Layer.provide(OpenAiCompatible.layer({ model: "m" }), environment({}))
+      const url = yield* Effect.flip(Effect.scoped(Layer.build(missing)))
       assert.strictEqual(url._tag, "ConfigError")
       assert.include(String(url), "OPENAI_BASE_URL")
-      const key = yield* failure(OpenAi.layer)
-      assert.strictEqual(key._tag, "ConfigError")
-      assert.include(String(key), "OPENAI_API_KEY")
-    }))
-
-  it.live("OpenAI's own layer asks for OpenAI's names", () =>
-    Effect.gen(function*() {
-      const server = yield* serve([good])
-      const OpenAiLive = OpenAi.layer({
-        model: "gpt-5-mini",
-        apiKey: Redacted.make("sk-1"),
-        baseUrl: server.url,
-        settings: { maxTokens: 64 }
-      })
-      const lm = yield* Effect.provide(Effect.andThen(question, LM), OpenAiLive)
-      assert.deepInclude(lm, { provider: "openai", model: "gpt-5-mini" })
-      const json = server.requests[0]?.json
-      assert.deepInclude(json, { model: "gpt-5-mini", max_completion_tokens: 64, response_format: strictAnswer })
-      assert.notProperty(json, "max_tokens")
     }))
 })
 
