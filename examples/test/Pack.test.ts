@@ -36,6 +36,7 @@ import { registerHooks } from "node:module"
 const urls = []
 registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) })
 await import("@effect-dspy/core")
+await import("@effect-dspy/providers")
 console.log(urls.filter((url) => /effect\\/dist\\/(persistence|sql|cluster|ai|workflow|cli)\\//.test(url)).join("\\n"))
 `
 
