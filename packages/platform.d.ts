@@ -1,0 +1,26 @@
+/**
+ * What every platform that has `fetch` has, and no version of ECMAScript: the packages build against these and
+ * nothing else of a browser or of Node.
+ */
+declare class TextEncoder {
+  encode(input?: string): Uint8Array<ArrayBuffer>
+}
+
+declare class TextDecoder {
+  constructor(label?: string, options?: { readonly fatal?: boolean; readonly ignoreBOM?: boolean })
+  decode(input?: ArrayBufferView | ArrayBuffer, options?: { readonly stream?: boolean }): string
+}
+
+declare class URL {
+  static canParse(url: string, base?: string): boolean
+  constructor(url: string, base?: string | URL)
+  readonly href: string
+  readonly origin: string
+  readonly protocol: string
+  readonly host: string
+  readonly hostname: string
+  readonly port: string
+  readonly pathname: string
+  readonly search: string
+  readonly hash: string
+}
