@@ -21,15 +21,17 @@ import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import * as Attempt from "./Attempt.ts"
 import { Claims } from "./Claims.ts"
+import * as Cron from "./Cron.ts"
 import { Handlers } from "./Handlers.ts"
 import { Jobs } from "./Jobs.ts"
-import type { Run } from "./Run.ts"
+import { patience, type Run } from "./Run.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /**
  * - `queues`: how many jobs of each queue run at once; queues that aren't named aren't worked on
  * - `drain`: how long running jobs may go on when the worker ends, default 25 seconds
  * - `around`: runs around every handler
+ * - `cron`: jobs this worker enqueues by the clock, together with all others that have them
  * - `keepSucceeded`, `keepDead`: how long ended jobs are kept, default 7 and 180 days; cancelled ones are kept like
  *   succeeded ones
  *
@@ -39,6 +41,7 @@ export interface Options {
   readonly queues: { readonly [queue: string]: number }
   readonly drain?: Duration.Input
   readonly around?: Attempt.Around
+  readonly cron?: ReadonlyArray<Cron.Cron>
   readonly keepSucceeded?: Duration.Input
   readonly keepDead?: Duration.Input
 }
@@ -126,6 +129,11 @@ const start = Effect.fnUntraced(function*(options: Options) {
   }
   yield* Effect.forkScoped(Effect.repeat(quietly("prune", jobs.prune(retention)), Schedule.spaced("1 hour")))
 
+  for (const cron of options.cron ?? []) {
+    const enqueue = (slot: Date) => quietly("cron", Effect.provideService(Effect.retry(cron.enqueue(slot), persistent), Jobs, jobs))
+    yield* Effect.forkScoped(Cron.run(cron, enqueue))
+  }
+
   const fibers = yield* Effect.forEach(
     queues.flatMap((queue) => queue.slots),
     (slot) => Effect.forkDetach(slot(claims.take, attempt)),
@@ -195,7 +203,10 @@ const drain = (
     yield* Fiber.interruptAll(fibers)
   })
 
-const quietly = (what: string, self: Effect.Effect<unknown, StoreError>): Effect.Effect<void> =>
+/** A cron job that can't be enqueued now is tried for about a minute. */
+const persistent = Schedule.max([patience, Schedule.recurs(20)])
+
+const quietly = (what: string, self: Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
   Effect.catchCause(
     Effect.asVoid(self),
     (cause) =>

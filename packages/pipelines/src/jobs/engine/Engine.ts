@@ -20,7 +20,7 @@ import * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
-import { Claims, type Service as ClaimsService } from "../Claims.ts"
+import { type Claim, Claims, type Service as ClaimsService, type Settlement } from "../Claims.ts"
 import * as Codec from "../Codec.ts"
 import * as GroupCommit from "../GroupCommit.ts"
 import { Jobs, type Service as JobsService } from "../Jobs.ts"
@@ -123,20 +123,20 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
       ),
     group: (group, fill) => {
       const entry = (callback: unknown) => callback === undefined ? null : JSON.stringify(callback)
-      const filled = Effect.gen(function*() {
-        yield* sql`
-          INSERT INTO effect_dspy_groups (id, total, pending, failed, filling, on_complete, on_success)
-          VALUES (${group.id}, 0, 0, 0, 1, ${entry(group.onComplete)}, ${entry(group.onSuccess)})
-          ON CONFLICT (id) DO UPDATE SET filling = 1`
-        const result = yield* fill
-        yield* sql`UPDATE effect_dspy_groups SET filling = 0 WHERE id = ${group.id}`
-        yield* Finish.closeGroup(sql, dialect, insert, group.id)
-        yield* ringAfterCommit("*")
-        return result
-      })
-      return Effect.catchTag(sql.withTransaction(filled), "SqlError", (cause) =>
-        // The caller's own effect may fail with its own `SqlError`; it is one of the same store then.
-        Effect.fail(new StoreError.StoreError({ operation: "group", cause }))) as never
+      const open = sql`
+        INSERT INTO effect_dspy_groups (id, total, pending, failed, on_complete, on_success)
+        VALUES (${group.id}, 0, 0, 0, ${entry(group.onComplete)}, ${entry(group.onSuccess)})
+        ON CONFLICT (id) DO NOTHING`
+      const close = Finish.closeGroup(sql, dialect, insert, group.id)
+      const filled = Effect.mapError(fill, (error) => new Theirs(error)).pipe(
+        (fill) => Effect.andThen(open, fill),
+        Effect.tap(() => close),
+        Effect.tap(() => ringAfterCommit("*"))
+      )
+      return Effect.mapError(
+        sql.withTransaction(filled),
+        (error) => error instanceof Theirs ? error.error : new StoreError.StoreError({ operation: "group", cause: error })
+      )
     },
     findGroup: (id) => StoreError.during("find")(listing.findGroup(id)),
     find: (id) => StoreError.during("find")(listing.find(id)),
@@ -201,7 +201,7 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
       ),
     settle: (claim, settlement) =>
       StoreError.during("settle")(settle({ claim, settlement })).pipe(
-        Effect.tap(() => wake.ring(settlement._tag === "Parked" || claim.parent !== undefined ? "*" : "done"))
+        Effect.tap(() => wake.ring(wakesOthers(claim, settlement) ? "*" : "done"))
       ),
     recall: (id, key) =>
       StoreError.during("recall")(
@@ -231,3 +231,15 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
   yield* Effect.addFinalizer(() => Effect.sync(() => queues.clear()))
   return Context.make(Jobs, jobs).pipe(Context.add(Claims, claims))
 })
+
+/** A failure of what a caller runs in a transaction, told apart from failures of the transaction. */
+class Theirs<E> {
+  readonly error: E
+  constructor(error: E) {
+    this.error = error
+  }
+}
+
+/** Whether jobs may have become due by it: a parent, a callback of a group, a job whose wait is over already. */
+const wakesOthers = (claim: Claim, settlement: Settlement): boolean =>
+  settlement._tag === "Parked" || claim.parent !== undefined || claim.group !== undefined

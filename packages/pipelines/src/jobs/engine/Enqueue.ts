@@ -56,7 +56,8 @@ export const make = (
       if (group !== undefined && fresh.has(id)) grouped.set(group, (grouped.get(group) ?? 0) + 1)
     }
     for (const [group, count] of grouped) {
-      yield* sql`UPDATE effect_dspy_groups SET total = total + ${count}, pending = pending + ${count} WHERE id = ${group}`
+      yield* sql`UPDATE effect_dspy_groups SET total = total + ${count}, pending = pending + ${count},
+        finished_at = NULL WHERE id = ${group}`
     }
   })
   return (entries) => {

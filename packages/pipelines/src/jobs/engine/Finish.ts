@@ -24,7 +24,7 @@ export interface Ended {
 }
 
 /**
- * Draws the consequences, within the transaction that ends the jobs. Gives whether there were any in a queue.
+ * Draws the consequences, within the transaction that ends the jobs.
  *
  * @category constructors
  */
@@ -72,10 +72,10 @@ export const closeGroup = Effect.fnUntraced(function*(
     readonly on_success: string | null
   }>`
     UPDATE effect_dspy_groups SET finished_at = ${dialect.nowMillis}
-    WHERE id = ${group} AND pending = 0 AND filling = 0 AND finished_at IS NULL
+    WHERE id = ${group} AND pending = 0 AND finished_at IS NULL
     RETURNING failed, on_complete, on_success`
   for (const { failed, on_complete, on_success } of done) {
-    // Written by `group` below, from entries; a group that ends twice finds its callbacks there already.
+    // Written from entries when the group was opened; a group that ends twice finds its callbacks there already.
     const callbacks = [on_complete, Number(failed) === 0 ? on_success : null]
     yield* enqueue(callbacks.flatMap((entry) => entry === null ? [] : [JSON.parse(entry) as Entry]))
   }

@@ -44,7 +44,6 @@ const migrations = Migrator.fromRecord({
       total BIGINT NOT NULL,
       pending BIGINT NOT NULL,
       failed BIGINT NOT NULL,
-      filling SMALLINT NOT NULL,
       on_complete TEXT,
       on_success TEXT,
       finished_at BIGINT
