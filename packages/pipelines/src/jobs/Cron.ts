@@ -6,8 +6,8 @@
  * wrong adds none: what it comes too late with is there already. Times that pass while no worker runs are
  * skipped.
  */
-import * as EffectCron from "effect/Cron"
 import * as Clock from "effect/Clock"
+import * as EffectCron from "effect/Cron"
 import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -4,12 +4,12 @@
  * A group is opened, filled and closed in one transaction, so its callbacks can't run before it is full. Jobs of
  * a group may add others to it while they run (`Job.enqueue` with its `group`).
  */
-import type { CodecError } from "./Codec.ts"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import type * as Schema from "effect/Schema"
+import type { CodecError } from "./Codec.ts"
 import { type Entry, type GroupInfo, Jobs } from "./Jobs.ts"
 import type { StoreError } from "./StoreError.ts"
 

@@ -130,7 +130,8 @@ const start = Effect.fnUntraced(function*(options: Options) {
   yield* Effect.forkScoped(Effect.repeat(quietly("prune", jobs.prune(retention)), Schedule.spaced("1 hour")))
 
   for (const cron of options.cron ?? []) {
-    const enqueue = (slot: Date) => quietly("cron", Effect.provideService(Effect.retry(cron.enqueue(slot), persistent), Jobs, jobs))
+    const enqueue = (slot: Date) =>
+      quietly("cron", Effect.provideService(Effect.retry(cron.enqueue(slot), persistent), Jobs, jobs))
     yield* Effect.forkScoped(Cron.run(cron, enqueue))
   }
 

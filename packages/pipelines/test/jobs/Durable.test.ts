@@ -25,7 +25,10 @@ const Title = Signature.make("Title", {
   input: { content: Schema.String },
   output: { title: Schema.String }
 })
-const Mood = Signature.make("Mood", { input: { title: Schema.String }, output: { mood: Schema.Literals(["good", "bad"]) } })
+const Mood = Signature.make("Mood", {
+  input: { title: Schema.String },
+  output: { mood: Schema.Literals(["good", "bad"]) }
+})
 
 onEveryEngine("durable jobs", (test) => {
   test("an answer that was paid for is never asked for again; what changed is asked anew", (store) =>
@@ -41,7 +44,11 @@ onEveryEngine("durable jobs", (test) => {
       const mood = Predict.make(Mood)
       let run = 0
       const spent: Array<unknown> = []
-      const Document = Job.make("document", { payload: { content: Schema.String }, success: Schema.String, retry: soon })
+      const Document = Job.make("document", {
+        payload: { content: Schema.String },
+        success: Schema.String,
+        retry: soon
+      })
       const handler = Document.toLayer(({ content }) =>
         Effect.gen(function*() {
           run++
@@ -92,7 +99,8 @@ onEveryEngine("durable jobs", (test) => {
       const count = Step.make("Count", {
         input: { words: Schema.Array(Schema.String) },
         output: { count: Schema.Int },
-        run: ({ words }) => Effect.suspend(() => ++done.flaky < 3 ? Effect.fail("flaky") : Effect.succeed({ count: words.length }))
+        run: ({ words }) =>
+          Effect.suspend(() => ++done.flaky < 3 ? Effect.fail("flaky") : Effect.succeed({ count: words.length }))
       })
       const Counting = Pipeline.make("Counting", { input: { text: Schema.String }, steps: { words, count } })
       const Task = Job.fromStep(Counting, { retry: soon })
@@ -105,7 +113,11 @@ onEveryEngine("durable jobs", (test) => {
       )
       yield* Effect.gen(function*() {
         const id = yield* Job.enqueue(Task, { text: "to be counted" })
-        assert.deepStrictEqual(yield* Job.result(Task, id), { words: ["to", "be", "counted"], at: new Date(0), count: 3 })
+        assert.deepStrictEqual(yield* Job.result(Task, id), {
+          words: ["to", "be", "counted"],
+          at: new Date(0),
+          count: 3
+        })
         assert.deepStrictEqual(done, { words: 1, saved: 1, flaky: 3 })
       }).pipe(Effect.provide(work(store, [handler])))
     }))
@@ -113,7 +125,12 @@ onEveryEngine("durable jobs", (test) => {
   test("a parent waits for its children without holding a slot", (store) =>
     Effect.gen(function*() {
       let parents = 0
-      const Child = Job.make("child", { payload: { n: Schema.Int }, success: Schema.Int, error: Schema.String, maxAttempts: 1 })
+      const Child = Job.make("child", {
+        payload: { n: Schema.Int },
+        success: Schema.Int,
+        error: Schema.String,
+        maxAttempts: 1
+      })
       const Parent = Job.make("parent", { payload: {}, success: Schema.Array(Schema.Int) })
       const handlers = [
         Child.toLayer(({ n }) => n < 0 ? Effect.fail("negative") : Effect.as(Effect.sleep("20 millis"), n * 2)),
@@ -133,7 +150,10 @@ onEveryEngine("durable jobs", (test) => {
         assert.deepStrictEqual(yield* Job.result(Parent, id), [2, 4, 6])
         assert.strictEqual((yield* infoOf(id)).attempts, 1)
         const children = yield* jobs.list({ name: "child" })
-        assert.deepStrictEqual(children.map((job) => [job.parent, job.attempts]), Array.from({ length: 4 }, () => [id, 1]))
+        assert.deepStrictEqual(
+          children.map((job) => [job.parent, job.attempts]),
+          Array.from({ length: 4 }, () => [id, 1])
+        )
         assert.isAtLeast(parents, 4)
         // One slot for all of them.
       }).pipe(Effect.provide(work(store, handlers, { queues: { default: 1 } })))
@@ -142,7 +162,10 @@ onEveryEngine("durable jobs", (test) => {
   test("asleep or waiting for a signal, a job holds no slot and goes on where it was", (store) =>
     Effect.gen(function*() {
       let before = 0
-      const Order = Job.make("order", { payload: {}, success: Schema.Struct({ by: Schema.String, slept: Schema.Boolean }) })
+      const Order = Job.make("order", {
+        payload: {},
+        success: Schema.Struct({ by: Schema.String, slept: Schema.Boolean })
+      })
       const Quick = Job.make("quick", { payload: {} })
       const Approval = Schema.Struct({ by: Schema.String })
       const handlers = [
@@ -169,7 +192,9 @@ onEveryEngine("durable jobs", (test) => {
         assert.strictEqual((yield* infoOf(id)).attempts, 1)
         // And the signal that comes while the job waits.
         const second = yield* Job.enqueue(Order, {})
-        yield* until(Effect.map(infoOf(second), (job) => job.state === "scheduled" && job.dueAt > Date.now() + 3_600_000))
+        yield* until(
+          Effect.map(infoOf(second), (job) => job.state === "scheduled" && job.dueAt > Date.now() + 3_600_000)
+        )
         yield* Job.signal(second, "approval", Approval, { by: "Bob" })
         assert.strictEqual((yield* Job.result(Order, second)).by, "Bob")
       }).pipe(Effect.provide(work(store, handlers, { queues: { default: 1 } })))
@@ -226,7 +251,10 @@ onEveryEngine("durable jobs", (test) => {
         assert.deepStrictEqual(called.slice(2).toSorted(), ["empty complete", "empty success"])
         // A failure while it is filled leaves nothing.
         const failed = yield* Effect.flip(
-          Group.make(callbacks("failed"), (group) => Effect.andThen(Job.enqueue(Part, { n: 1 }, { group }), Effect.fail("stop")))
+          Group.make(
+            callbacks("failed"),
+            (group) => Effect.andThen(Job.enqueue(Part, { n: 1 }, { group }), Effect.fail("stop"))
+          )
         )
         assert.strictEqual(failed, "stop")
         assert.strictEqual((yield* jobs.list({ name: "part" })).length, 3)
@@ -240,7 +268,13 @@ onEveryEngine("durable jobs", (test) => {
         seal: (text) => Effect.succeed(`sealed:${reverse(text)}`),
         open: (text) => Effect.succeed(reverse(text.slice("sealed:".length)))
       }
-      const Private = Job.make("private", { payload: { word: Schema.String }, success: Schema.String, error: Schema.String, retry: soon, maxAttempts: 2 })
+      const Private = Job.make("private", {
+        payload: { word: Schema.String },
+        success: Schema.String,
+        error: Schema.String,
+        retry: soon,
+        maxAttempts: 2
+      })
       let runs = 0
       const handler = Private.toLayer(({ word }) =>
         Effect.gen(function*() {

@@ -135,7 +135,8 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
       )
       return Effect.mapError(
         sql.withTransaction(filled),
-        (error) => error instanceof Theirs ? error.error : new StoreError.StoreError({ operation: "group", cause: error })
+        (error) =>
+          error instanceof Theirs ? error.error : new StoreError.StoreError({ operation: "group", cause: error })
       )
     },
     findGroup: (id) => StoreError.during("find")(listing.findGroup(id)),
