@@ -81,7 +81,7 @@ export const patience = Schedule.min([Schedule.exponential("100 millis"), Schedu
  * @category constructors
  */
 export const make = (claim: Claim, jobs: Jobs, claims: Claims): Effect.Effect<Run> =>
-  Effect.map(Clock.currentTimeMillis, (startedAt) => {
+  Effect.map(Clock.monotonicTimeNanos, (startedAt) => {
     const stop = Deferred.makeUnsafe<Stop>()
     const asked = new Map<string, number>()
     const waits: Array<Wait> = []
@@ -94,7 +94,8 @@ export const make = (claim: Claim, jobs: Jobs, claims: Claims): Effect.Effect<Ru
       jobs,
       claims,
       stop,
-      now: Effect.map(Clock.currentTimeMillis, (now) => claim.claimedAt + now - startedAt),
+      // From a clock that nobody sets: the time of day may jump while the job runs.
+      now: Effect.map(Clock.monotonicTimeNanos, (now) => claim.claimedAt + Number(now - startedAt) / 1_000_000),
       key: (question) => {
         const nth = asked.get(question) ?? 0
         asked.set(question, nth + 1)

@@ -40,13 +40,25 @@ export interface Options {
 }
 
 /**
+ * The version of a database as this connection sees it: another number when another one has committed since. It is
+ * read without a statement's ceremony, because it is read all the time.
+ *
+ * @category services
+ */
+export class Version extends Context.Service<Version, () => number>()("@effect-dspy/pipelines/sqlite/Version") {}
+
+/**
  * Opens a database. It is closed with the scope.
  *
  * @category constructors
  */
 export const make = (
   options: Options
-): Effect.Effect<SqlClient.SqlClient, SqlError, Scope.Scope | Reactivity.Reactivity> =>
+): Effect.Effect<
+  Context.Context<SqlClient.SqlClient | Version>,
+  SqlError,
+  Scope.Scope | Reactivity.Reactivity
+> =>
   Effect.gen(function*() {
     const inMemory = options.filename === ":memory:"
     const clock = inMemory ? yield* Clock.Clock : Context.getUnsafe(Context.empty(), Clock.Clock)
@@ -68,7 +80,7 @@ export const make = (
       semaphore,
       isTransaction: () => db.isTransaction
     })
-    return yield* SqlClient.make({
+    const client = yield* SqlClient.make({
       ...acquirers,
       driver: "sqlite-node",
       compiler: Statement.makeCompilerSqlite(),
@@ -78,6 +90,10 @@ export const make = (
       releaseSavepoint: (name) => `RELEASE SAVEPOINT ${name}`,
       spanAttributes: [["db.system.name", "sqlite"]]
     })
+    const version = db.prepare("PRAGMA data_version")
+    return Context.make(SqlClient.SqlClient, client).pipe(
+      Context.add(Version, () => Number(version.get()?.["data_version"]))
+    )
   })
 
 /**
@@ -85,8 +101,8 @@ export const make = (
  *
  * @category layers
  */
-export const layer = (options: Options): Layer.Layer<SqlClient.SqlClient, SqlError> =>
-  Layer.effect(SqlClient.SqlClient, make(options)).pipe(Layer.provide(Reactivity.layer))
+export const layer = (options: Options): Layer.Layer<SqlClient.SqlClient | Version, SqlError> =>
+  Layer.effectContext(make(options)).pipe(Layer.provide(Reactivity.layer))
 
 /** `2026-03-01 10:00:00.250`, the form SQLite's date functions read and give. */
 const timestamp = (millis: number): string =>

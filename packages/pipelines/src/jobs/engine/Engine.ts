@@ -20,10 +20,11 @@ import * as Persistence from "effect/persistence/Persistence"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as SqlClient from "effect/sql/SqlClient"
+import type { SqlError } from "effect/sql/SqlError"
 import { type Claim, Claims, type Service as ClaimsService, type Settlement } from "../Claims.ts"
 import * as Codec from "../Codec.ts"
 import * as GroupCommit from "../GroupCommit.ts"
-import { Jobs, type Service as JobsService } from "../Jobs.ts"
+import { type Entry, Jobs, type Service as JobsService } from "../Jobs.ts"
 import * as StoreError from "../StoreError.ts"
 import * as Wake from "../Wake.ts"
 import * as Control from "./Control.ts"
@@ -109,6 +110,10 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
   const listing = Listing.make(sql, dialect)
   const ringAfterCommit = (...topics: ReadonlyArray<Wake.Topic>) =>
     sql.afterCommit(Effect.forEach(topics, wake.ring, { discard: true, concurrency: 1 }))
+  const add = yield* GroupCommit.make(
+    (batch: ReadonlyArray<ReadonlyArray<Entry>>) => Effect.as(insert(batch.flat()), batch.map(() => undefined)),
+    { atMost: 100 }
+  )
   const settle = yield* GroupCommit.make(Settle.make(sql, dialect, finish), { atMost: 200 })
   const inspect = yield* GroupCommit.make(Inspect.make(sql, dialect), { atMost: 500 })
   const remember = yield* GroupCommit.make(Inspect.remember(sql, persistence), { atMost: 200 })
@@ -117,7 +122,12 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
     codec: options.codec ?? Codec.plain,
     wake,
     enqueue: (entries) =>
-      insert(entries).pipe(
+      Effect.withFiber<void, SqlError>((fiber) =>
+        // What belongs to a transaction can't share another one's commit, and a bulk has one to itself.
+        entries.length > 100 || Context.getOrUndefined(fiber.context, sql.transactionService) !== undefined
+          ? insert(entries)
+          : add(entries)
+      ).pipe(
         Effect.andThen(ringAfterCommit(...new Set(entries.map(({ queue }) => `queue/${queue}` as const)))),
         StoreError.during("enqueue")
       ),
