@@ -29,8 +29,14 @@ export interface Cron {
 /**
  * A job at the times of a cron expression (five fields, or six with seconds). `payload` may depend on the time.
  *
- * ```ts no-run
- * Worker.layer(handlers, { queues: { default: 4 }, cron: [Cron.make("0 3 * * *", Cleanup, () => ({ days: 30 }))] })
+ * ```ts
+ * import { Cron, Job, Worker } from "@effect-dspy/pipelines/jobs"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Cleanup = Job.make("cleanup", { payload: { days: Schema.Int } })
+ * const nightly = Cron.make("0 3 * * *", Cleanup, () => ({ days: 30 }), { timeZone: "Europe/Berlin" })
+ * const worker = Worker.layer([Cleanup.toLayer(() => Effect.void)], { queues: { default: 4 }, cron: [nightly] })
+ * nightly.name // => "cleanup"
  * ```
  *
  * @category constructors

@@ -32,11 +32,27 @@ export interface Options {
 /**
  * Opens a group and fills it; gives its id. An empty group is complete at once.
  *
- * ```ts no-run
- * const group = yield* Group.make(
- *   { onComplete: Job.entry(SendReport, { month: "May" }) },
- *   (group) => Job.enqueueMany(ProcessDocument, documents, { group })
- * )
+ * ```ts
+ * import { Group, Job, Testing } from "@effect-dspy/pipelines/jobs"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Page = Job.make("page", { payload: { n: Schema.Int } })
+ * const Report = Job.make("report", { payload: { month: Schema.String } })
+ * const log: Array<string> = []
+ * const program = Effect.gen(function*() {
+ *   const fake = yield* Testing.Fake
+ *   yield* Group.make(
+ *     { onComplete: Job.entry(Report, { month: "May" }) },
+ *     (group) => Job.enqueueMany(Page, [{ n: 1 }, { n: 2 }], { group })
+ *   )
+ *   yield* fake.drain
+ *   return log
+ * })
+ * const handlers = [
+ *   Page.toLayer(({ n }) => Effect.sync(() => void log.push(`page ${n}`))),
+ *   Report.toLayer(({ month }) => Effect.sync(() => void log.push(month)))
+ * ]
+ * await Effect.runPromise(Effect.provide(program, Testing.fake(handlers))) // => ["page 1", "page 2", "May"]
  * ```
  *
  * @category constructors

@@ -106,6 +106,22 @@ export interface Job<in out P, in out A, out E> extends Any {
 /**
  * Declares a job.
  *
+ * ```ts
+ * import { Job, Worker } from "@effect-dspy/pipelines/jobs"
+ * import { Sqlite } from "@effect-dspy/pipelines/sqlite"
+ * import { Effect, Layer, Schema } from "effect"
+ *
+ * const Greet = Job.make("greet", { payload: { name: Schema.String }, success: Schema.String })
+ * const program = Effect.gen(function*() {
+ *   const id = yield* Job.enqueue(Greet, { name: "Ada" })
+ *   return yield* Job.result(Greet, id)
+ * })
+ * const Live = Worker.layer([Greet.toLayer(({ name }) => Effect.succeed(`Hello, ${name}!`))], { queues: { default: 10 } }).pipe(
+ *   Layer.provideMerge(Sqlite.memory())
+ * )
+ * await Effect.runPromise(Effect.provide(program, Live)) // => "Hello, Ada!"
+ * ```
+ *
  * @category constructors
  */
 export const make = <
@@ -141,9 +157,19 @@ export const make = <
 /**
  * A step as a job: its name, what it takes and what it gives are the step's.
  *
- * ```ts no-run
- * const ProcessDocument = Job.fromStep(DocumentPipeline, { queue: "llm" })
- * Worker.layer([ProcessDocument.toLayer(DocumentPipeline)])
+ * ```ts
+ * import { Step } from "@effect-dspy/core"
+ * import { Job, Testing } from "@effect-dspy/pipelines/jobs"
+ * import { Effect, Schema } from "effect"
+ *
+ * const count = Step.make("Count", {
+ *   input: { text: Schema.String },
+ *   output: { words: Schema.Int },
+ *   run: ({ text }) => Effect.succeed({ words: text.split(" ").length })
+ * })
+ * const Count = Job.fromStep(count, { queue: "fast" })
+ * const program = Effect.flatMap(Job.enqueue(Count, { text: "three short words" }), (id) => Job.result(Count, id))
+ * await Effect.runPromise(Effect.provide(program, Testing.inline([Count.toLayer(count)]))) // => { words: 3 }
  * ```
  *
  * @category constructors

@@ -31,8 +31,12 @@ export const standard: Retry = Schedule.min([Schedule.exponential("1 second"), S
  * Sidekiq's retries as options of a job: 25 of them, at first after seconds, at last after days, about three
  * weeks in all (attempt⁴ + 15 seconds, and up to 10 seconds × attempt by chance).
  *
- * ```ts no-run
+ * ```ts
+ * import { Job, Retry } from "@effect-dspy/pipelines/jobs"
+ * import { Schema } from "effect"
+ *
  * const Invoice = Job.make("invoice", { payload: { id: Schema.String }, ...Retry.sidekiq })
+ * Invoice.maxAttempts // => 26
  * ```
  *
  * @category constructors

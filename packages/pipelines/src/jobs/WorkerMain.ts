@@ -18,7 +18,16 @@ import * as Worker from "./Worker.ts"
  * the layer fails.
  *
  * ```ts no-run
- * WorkerMain.run(Worker.layer(handlers, { queues: { llm: 100 } }).pipe(Layer.provide(Sqlite.layer({ filename: "jobs.db" }))))
+ * import { Job, Worker, WorkerMain } from "@effect-dspy/pipelines/jobs"
+ * import { Sqlite } from "@effect-dspy/pipelines/sqlite"
+ * import { Effect, Layer, Schema } from "effect"
+ *
+ * const Greet = Job.make("greet", { payload: { name: Schema.String } })
+ * WorkerMain.run(
+ *   Worker.layer([Greet.toLayer(({ name }) => Effect.log(name))], { queues: { default: 100 } }).pipe(
+ *     Layer.provide(Sqlite.layer({ filename: "jobs.db" }))
+ *   )
+ * )
  * ```
  *
  * @category running

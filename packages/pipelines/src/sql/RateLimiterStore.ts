@@ -121,11 +121,14 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
  * ```ts no-run
  * import { LM } from "@effect-dspy/core"
  * import { RateLimiterStore } from "@effect-dspy/pipelines/sql"
+ * import { SqliteClient } from "@effect-dspy/pipelines/sqlite"
+ * import { OpenAi } from "@effect-dspy/providers"
+ * import { Layer } from "effect"
  *
  * const Live = OpenAi.layer({ model: "gpt-5-mini" }).pipe(
  *   LM.resilient({ rateLimit: { requests: 500, per: "1 minute", key: "openai" } }),
  *   Layer.provide(RateLimiterStore.layer()),
- *   Layer.provide(Database)
+ *   Layer.provide(SqliteClient.layer({ filename: "limits.db" }))
  * )
  * ```
  *

@@ -29,8 +29,19 @@ export interface Options extends SqliteClient.Options, Engine.Options {}
  * transactions and what is enqueued there happens together or not at all.
  *
  * ```ts no-run
- * const Live = Worker.layer([ProcessDocument.toLayer(process)], { queues: { llm: 100 } }).pipe(
- *   Layer.provideMerge(Sqlite.layer({ filename: "jobs.db" }))
+ * import { Job } from "@effect-dspy/pipelines/jobs"
+ * import { Sqlite } from "@effect-dspy/pipelines/sqlite"
+ * import { Effect, Schema } from "effect"
+ * import { SqlClient } from "effect/sql"
+ *
+ * const Welcome = Job.make("welcome", { payload: { user: Schema.String } })
+ * const signUp = Effect.gen(function*() {
+ *   const sql = yield* SqlClient.SqlClient
+ *   yield* sql`INSERT INTO users (name) VALUES ('Ada')`
+ *   yield* Job.enqueue(Welcome, { user: "Ada" })
+ * })
+ * const program = Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(signUp)).pipe(
+ *   Effect.provide(Sqlite.layer({ filename: "app.db" }))
  * )
  * ```
  *
