@@ -4,9 +4,11 @@
  * The life of a limit:
  * 1. It starts at 8 and doubles with every round that goes well. A round is as many answers as the limit allows
  *    requests, and only a round in which the limit was reached says anything about it.
- * 2. A refusal tells how many were too many: the request that was refused knows how many it made in flight. The
- *    limit falls to the lowest such number less one, but by no more than half. The other refusals of the same crowd
- *    make that number better and cost nothing more.
+ * 2. A refusal tells that a crowd was too large. How many of it were taken is seen in two ways: it is as many as were
+ *    in flight less those who were refused, and it is one less than the request that was refused first made them. Where
+ *    requests overtake each other the first is right, where refused ones take up room the second; neither is too high
+ *    for long. The limit falls to that number, by a fifth at least and by half at most: answers may be on their way to
+ *    us, and then it is not as low as it should be.
  * 3. From then on it grows by one a round up to the number found, stays there for thirty rounds, and then feels for
  *    more: endpoints change.
  * 4. Answers that take half as long again as they used to end the doubling and take a tenth of the limit: the
@@ -28,8 +30,10 @@ export interface Ceiling {
   eager: boolean
   /** Counts the cuts, so that a crowd refused together makes one of them. */
   epoch: number
-  /** The last cut does not go below `floor`; `lowest` is the smallest crowd it saw a refusal in. */
+  /** The last cut: it goes no lower than `floor`, of a crowd of `peak` so many were refused, at `lowest` the first. */
   floor: number
+  peak: number
+  refusals: number
   lowest: number
   /** Where growth pauses, and for how many rounds it has. */
   known: number
@@ -78,6 +82,8 @@ export const make = (max: number): Ceiling => ({
   eager: true,
   epoch: 0,
   floor: 1,
+  peak: 0,
+  refusals: 0,
   lowest: Infinity,
   known: Infinity,
   paused: 0,
@@ -122,15 +128,18 @@ export const answered = (self: Ceiling, request: Sent, ms: number): void => {
  * @category mutations
  */
 export const refused = (self: Ceiling, request: Sent): void => {
-  self.inFlight--
   if (request.epoch === self.epoch) {
+    // One that came of feeling for more only says that what was known still holds.
+    const fall = self.limit > self.known ? self.known : Math.floor(self.limit * 0.8)
     cut(self)
     self.floor = Math.ceil(self.limit / 2)
-    self.lowest = request.crowd
-  } else if (request.epoch === self.epoch - 1) {
-    self.lowest = Math.min(self.lowest, request.crowd)
-  } else return
-  self.known = Math.max(self.floor, self.lowest - 1)
+    self.limit = Math.max(self.floor, fall)
+  }
+  self.inFlight--
+  if (request.epoch < self.epoch - 1) return
+  self.refusals++
+  self.lowest = Math.min(self.lowest, request.crowd)
+  self.known = Math.max(self.floor, self.peak - self.refusals, self.lowest - 1)
   self.limit = Math.min(self.limit, self.known)
 }
 
@@ -164,8 +173,8 @@ const judgeLatency = (self: Ceiling): void => {
   else {
     if (loaded && latency > slowness * usual) {
       cut(self)
-      self.floor = self.lowest = Math.max(1, Math.floor(self.limit * 0.9))
-      self.limit = self.floor
+      self.limit = Math.max(1, Math.floor(self.limit * 0.9))
+      self.floor = self.limit
     }
     // Work changes, and with it what is usual; but under load slowness is not to be taken for that.
     self.usual = usual + (latency - usual) * (loaded ? 0.01 : 0.1)
@@ -173,6 +182,9 @@ const judgeLatency = (self: Ceiling): void => {
 }
 
 const cut = (self: Ceiling): void => {
+  self.peak = self.inFlight
+  self.refusals = 0
+  self.lowest = Infinity
   self.epoch++
   self.eager = false
   self.paused = 0

@@ -16,14 +16,14 @@
  * store of `@effect-dspy/pipelines/sql`), shared with all who use the same store and key; else in memory.
  *
  * It goes under retry, so that every attempt takes its turn, and over concurrency, so that nobody holds a permit
- * while waiting in this line.
+ * while waiting in this line. Where permits are what is short, requests wait for them with their turn behind them and
+ * may leave closer together than they had it: set the bound above what the rate and the latency need.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import type { RateLimiterError } from "effect/persistence/RateLimiter"
 import type { Completion } from "../Completion.ts"
 import * as LMError from "../LMError.ts"
@@ -31,6 +31,7 @@ import * as Reason from "../LMErrorReason.ts"
 import type { Decorator } from "./Decorator.ts"
 import * as Group from "./Group.ts"
 import * as Headroom from "./Headroom.ts"
+import * as Line from "./Line.ts"
 import { wrap } from "./Make.ts"
 import { RateLimiterStore } from "./Persistence.ts"
 import * as RateStore from "./RateStore.ts"
@@ -76,47 +77,36 @@ export interface Options {
  */
 export const rateLimit = (options: Options): Decorator => (lm) =>
   Effect.map(Effect.serviceOption(RateLimiterStore), (shared) => {
-    const limiter = make(lm, options, Option.getOrElse(shared, RateStore.make))
+    const limiter = make(lm, options, Option.getOrUndefined(shared))
     return wrap(lm, (request) => Effect.withFiber((fiber) => limited(limiter, fiber, request)))
   })
 
-/** What one request takes. */
-interface Cost {
-  readonly requests: number
-  readonly tokens: number
-}
-
 /** A bucket of the store: how much it holds for a request of this cost, and the time one unit takes to come back. */
 interface Pace {
-  readonly of: keyof Cost
+  readonly of: keyof Line.Cost
   readonly key: string
   readonly holds: (cost: number) => number
   readonly refill: Duration.Duration
   readonly refillMs: number
 }
 
-/**
- * `turnAt` is when the head of the line goes; `waiting` is what stands behind it, by group, and `inLine` how many
- * are there with it.
- */
+/** `quick`: no question to the store takes time. */
 interface Limiter {
   readonly lm: Service
   readonly store: RateStore.RateStore
+  readonly quick: boolean
   readonly paces: ReadonlyArray<Pace>
   readonly adaptive: {
     readonly key: string
     readonly fallbackLimit: number
     readonly fallbackWindow: Duration.Duration
   } | undefined
-  readonly line: PartitionedSemaphore.PartitionedSemaphore<string>
-  readonly waiting: Map<string, Cost>
-  readonly headroom: { readonly [K in keyof Cost]: Headroom.Headroom }
+  readonly line: Line.Line
+  readonly headroom: { readonly [K in keyof Line.Cost]: Headroom.Headroom }
   readonly countsTokens: boolean
-  turnAt: number
-  inLine: number
 }
 
-const make = (lm: Service, options: Options, store: RateStore.RateStore): Limiter => {
+const make = (lm: Service, options: Options, shared: RateStore.RateStore | undefined): Limiter => {
   const { adaptive = false, burst, key = `${lm.endpoint} ${lm.model}`, requests, tokens } = options
   const per = Duration.fromInputUnsafe(options.per)
   const paces: Array<Pace> = []
@@ -124,28 +114,36 @@ const make = (lm: Service, options: Options, store: RateStore.RateStore): Limite
   if (tokens !== undefined) paces.push(pace("tokens", key, tokens, per, burst))
   return {
     lm,
-    store,
+    store: shared ?? RateStore.make(),
+    quick: shared === undefined && !adaptive,
     paces,
     adaptive: adaptive ? { key, fallbackLimit: requests ?? 1, fallbackWindow: per } : undefined,
-    line: PartitionedSemaphore.makeUnsafe<string>({ permits: 1 }),
-    waiting: new Map(),
+    line: Line.make(),
     headroom: { requests: Headroom.make(), tokens: Headroom.make() },
-    countsTokens: tokens !== undefined,
-    turnAt: 0,
-    inLine: 0
+    countsTokens: tokens !== undefined
   }
 }
 
 /** A default bucket holds what comes in one of so many parts of the window. */
 const parts = 60
 
+/** A nanosecond, below which a `Duration` is none. */
+const shortest = 1e-6
+
 // In any stretch of `per` a bucket gives what it holds and what it is refilled with. Both together are the limit, and
 // one millisecond more keeps the request that opens a stretch apart from the one that ends it.
-const pace = (of: keyof Cost, key: string, amount: number, per: Duration.Duration, burst: number | undefined): Pace => {
+const pace = (
+  of: keyof Line.Cost,
+  key: string,
+  amount: number,
+  per: Duration.Duration,
+  burst: number | undefined
+): Pace => {
   const held = Math.max(1, Math.floor(amount / parts))
-  const refillMs = burst === undefined
-    ? (Duration.toMillis(per) + 1) / (amount - held + 1)
-    : Duration.toMillis(per) / amount
+  const refillMs = Math.max(
+    shortest,
+    burst === undefined ? (Duration.toMillis(per) + 1) / (amount - held + 1) : Duration.toMillis(per) / amount
+  )
   return {
     of,
     key: `${key} ${of}`,
@@ -166,56 +164,17 @@ const limited = (
   const countsTokens = self.countsTokens || self.headroom.tokens.told !== undefined
   const cost = { requests: 1, tokens: countsTokens ? Tokens.estimate(fiber, self.lm, request) : 0 }
   const now = clock.currentTimeMillisUnsafe()
-  const expected = inAdvance(self, group, cost, now)
-  if (expected >= deadline) return tooLate(self, expected - now)
-  return Effect.flatMap(inLine(self, group, cost, reserve(self, clock, cost, deadline)), (epoch) => {
+  const soonest = Line.soonest(self.line, group, cost, self.paces, now)
+  if (soonest >= deadline) return tooLate(self, soonest - now)
+  const turn = Line.stand(self.line, group, cost, reserve(self, clock, cost, deadline))
+  const epoch = self.quick && self.line.size === 0
+    ? Effect.flatMap(atOnce(self, clock, cost), (free) => free ? Effect.succeed(0) : turn)
+    : turn
+  return Effect.flatMap(epoch, (epoch) => {
     const sent = { requests: ++self.headroom.requests.sent, tokens: self.headroom.tokens.sent += cost.tokens }
     return self.lm.generate(request).pipe(
       Effect.tap((completion) => settle(self, clock, cost, sent, completion)),
       Effect.tapError((failure) => refund(self, cost, epoch, failure))
-    )
-  })
-}
-
-// The soonest that a request's turn can come: with other groups in line, or other processes, it may come later.
-const inAdvance = (self: Limiter, group: string, cost: Cost, now: number): number => {
-  if (self.inLine === 0) return now
-  const ahead = self.waiting.get(group) ?? nothing
-  return self.paces.reduce(
-    (latest, { of, refillMs }) => Math.max(latest, Math.max(now, self.turnAt) + (ahead[of] + cost[of]) * refillMs),
-    now
-  )
-}
-
-const nothing: Cost = { requests: 0, tokens: 0 }
-
-const inLine = <A>(
-  self: Limiter,
-  group: string,
-  cost: Cost,
-  atHead: Effect.Effect<A, LMError.LMError>
-): Effect.Effect<A, LMError.LMError> => {
-  let waits = true
-  const add = (sign: 1 | -1): void => {
-    const before = self.waiting.get(group) ?? nothing
-    const requests = before.requests + sign
-    if (requests === 0) self.waiting.delete(group)
-    else self.waiting.set(group, { requests, tokens: before.tokens + sign * cost.tokens })
-  }
-  const advance = Effect.sync(() => {
-    waits = false
-    add(-1)
-  })
-  return Effect.suspend(() => {
-    self.inLine++
-    add(1)
-    return Effect.onExit(
-      Group.inTurn(self.line, Effect.andThen(advance, atHead), self.line.withPermit(group)),
-      () =>
-        Effect.sync(() => {
-          self.inLine--
-          if (waits) add(-1)
-        })
     )
   })
 }
@@ -227,32 +186,45 @@ interface Hold {
   readonly epoch: number
 }
 
-// Gives the epoch that a refusal is to be reported with.
-const reserve = Effect.fnUntraced(function*(self: Limiter, clock: Clock.Clock, cost: Cost, deadline: number) {
-  // Whether a turn was had in the limit that was learned; it is not asked for twice.
-  let learned = false
-  for (;;) {
+// Gives the epoch that a refusal is to be reported with. `learned`: a turn was had in the limit that was learned, and
+// is not asked for twice.
+const reserve = (
+  self: Limiter,
+  clock: Clock.Clock,
+  cost: Line.Cost,
+  deadline: number,
+  learned = false
+): Effect.Effect<number, LMError.LMError> =>
+  Effect.suspend(() => {
+    const again = (wait: number, learned: boolean) =>
+      Effect.andThen(pause(self, clock, wait, deadline), reserve(self, clock, cost, deadline, learned))
     const told = toldToWait(self, clock, cost)
-    if (told > 0) {
-      yield* pause(self, clock, told, deadline)
-      continue
-    }
-    const refilled = yield* take(self, cost)
-    if (refilled > 0) yield* Effect.onError(pause(self, clock, refilled, deadline), () => giveBack(self, cost))
-    const held: Hold = yield* Effect.onError(hold(self, clock, cost, learned), () => giveBack(self, cost))
-    if (held.wait === 0) return held.epoch
-    // Kept, it would be refilled during the wait, and two would leave at once after it.
-    yield* giveBack(self, cost)
-    learned = held.learned
-    yield* pause(self, clock, held.wait, deadline)
-  }
-})
+    if (told > 0) return again(told, learned)
+    return Effect.flatMap(take(self, cost), (refilled) => {
+      const held = hold(self, clock, cost, learned)
+      const turn = refilled > 0 ? Effect.andThen(pause(self, clock, refilled, deadline), held) : held
+      return Effect.flatMap(Effect.onError(turn, () => giveBack(self, cost)), ({ epoch, learned, wait }) =>
+        wait === 0
+          ? Effect.succeed(epoch)
+          // Kept, it would be refilled during the wait, and two would leave at once after it.
+          : Effect.andThen(giveBack(self, cost), again(wait, learned)))
+    })
+  })
+
+// Nobody is in line, and memory answers at once: then there is no need to stand in it, if the buckets are full enough.
+const atOnce = (self: Limiter, clock: Clock.Clock, cost: Line.Cost): Effect.Effect<boolean, LMError.LMError> =>
+  toldToWait(self, clock, cost) > 0
+    ? Effect.succeed(false)
+    : Effect.flatMap(
+      take(self, cost),
+      (refilled) => refilled === 0 ? Effect.succeed(true) : Effect.as(giveBack(self, cost), false)
+    )
 
 // What came up while the buckets were waited for.
 const hold = (
   self: Limiter,
   clock: Clock.Clock,
-  cost: Cost,
+  cost: Line.Cost,
   learned: boolean
 ): Effect.Effect<Hold, LMError.LMError> =>
   Effect.suspend(() => {
@@ -265,7 +237,7 @@ const hold = (
     })
   })
 
-const toldToWait = ({ headroom }: Limiter, clock: Clock.Clock, cost: Cost): number => {
+const toldToWait = ({ headroom }: Limiter, clock: Clock.Clock, cost: Line.Cost): number => {
   const now = clock.currentTimeMillisUnsafe()
   return Math.max(
     Headroom.wait(headroom.requests, cost.requests, now),
@@ -282,7 +254,7 @@ const pause = (
   Effect.suspend(() => {
     const turnAt = clock.currentTimeMillisUnsafe() + ms
     if (turnAt >= deadline) return tooLate(self, ms)
-    self.turnAt = turnAt
+    self.line.turnAt = turnAt
     return Effect.sleep(ms)
   })
 
@@ -290,7 +262,7 @@ const tooLate = ({ lm }: Limiter, ms: number): Effect.Effect<never, LMError.LMEr
   Effect.fail(LMError.make(lm.provider, lm.model, new Reason.RateLimited({ retryAfter: Duration.millis(ms) })))
 
 // Takes a cost out of all buckets, and gives the milliseconds until they are refilled.
-const take = (self: Limiter, cost: Cost): Effect.Effect<number, LMError.LMError> => {
+const take = (self: Limiter, cost: Line.Cost): Effect.Effect<number, LMError.LMError> => {
   const [first, second] = self.paces
   if (first === undefined) return Effect.succeed(0)
   const wait = debit(self, first, cost[first.of])
@@ -314,7 +286,7 @@ const debit = (self: Limiter, pace: Pace, amount: number, size = amount): Effect
     ([remaining, elapsed]) => Math.ceil(Math.max(0, Math.ceil(-remaining) * pace.refillMs - elapsed))
   )
 
-const giveBack = (self: Limiter, cost: Cost): Effect.Effect<void> =>
+const giveBack = (self: Limiter, cost: Line.Cost): Effect.Effect<void> =>
   Effect.forEach(self.paces, (pace) => credit(self, pace, cost[pace.of], cost[pace.of]), {
     concurrency: 1,
     discard: true
@@ -327,8 +299,8 @@ const credit = (self: Limiter, pace: Pace, amount: number, size: number): Effect
 const settle = (
   self: Limiter,
   clock: Clock.Clock,
-  cost: Cost,
-  sent: Cost,
+  cost: Line.Cost,
+  sent: Line.Cost,
   { rateLimits, usage }: Completion
 ): Effect.Effect<void> => {
   const now = clock.currentTimeMillisUnsafe()
@@ -348,7 +320,7 @@ const settle = (
 const defaultCooldown = Duration.seconds(1)
 
 // A refused request used no tokens, but endpoints count it among the requests.
-const refund = (self: Limiter, cost: Cost, epoch: number, { reason }: LMError.LMError): Effect.Effect<void> => {
+const refund = (self: Limiter, cost: Line.Cost, epoch: number, { reason }: LMError.LMError): Effect.Effect<void> => {
   if (reason._tag !== "RateLimited" && reason._tag !== "Overloaded") return Effect.void
   const refunded = giveBack(self, { requests: 0, tokens: cost.tokens })
   if (reason._tag === "Overloaded" || self.adaptive === undefined) return refunded

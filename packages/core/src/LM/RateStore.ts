@@ -61,4 +61,4 @@ export const make = (): RateStore => {
 }
 
 const at = <A>(f: (now: number) => A): Effect.Effect<A> =>
-  Effect.clockWith((clock) => Effect.sync(() => f(clock.currentTimeMillisUnsafe())))
+  Effect.clockWith((clock) => Effect.succeed(f(clock.currentTimeMillisUnsafe())))

@@ -2,7 +2,7 @@ import { LM } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { RateLimiterStore } from "@effect-dspy/pipelines/sql"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Duration, Effect, Fiber, Layer, Random } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, Layer, Random, type Scope } from "effect"
 import { RateLimiter } from "effect/persistence"
 import { SqlClient } from "effect/sql"
 import { TestClock } from "effect/testing"
@@ -11,7 +11,9 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import * as Sqlite from "./sqlite.ts"
+import { afterAll, beforeAll } from "vitest"
+import * as postgres from "../jobs/postgres.ts"
+import * as Database from "./database.ts"
 
 const pick = <A>(values: ReadonlyArray<A>) =>
   Effect.map(Random.nextIntBetween(0, values.length - 1), (index) => values[index] as A)
@@ -35,18 +37,72 @@ const question = Effect.gen(function*() {
   ])
 })
 
-describe("RateLimiterStore over SQL", () => {
-  it.effect("answers as effect's own store does", () =>
-    Effect.gen(function*() {
-      const memory = Context.get(yield* Layer.build(RateLimiter.layerStoreMemory), RateLimiter.RateLimiterStore)
-      const stored = yield* RateLimiterStore.make()
-      for (let step = 0; step < 1500; step++) {
-        yield* TestClock.adjust(yield* pick([0, 0, 1, 50, 400, 1000, 70_000]))
-        const ask = yield* question
-        assert.deepStrictEqual(yield* ask(stored), yield* ask(memory), `step ${step}`)
-      }
-    }).pipe(Effect.scoped, Effect.provide(Sqlite.layer(":memory:"))))
+let server: Awaited<ReturnType<typeof postgres.serve>> | undefined
+let databases = 0
+beforeAll(async () => {
+  server = await postgres.serve()
+}, 60_000)
+afterAll(() => server?.close(), 60_000)
 
+/** Places of new databases, gone with the scope. */
+const places: { readonly [engine: string]: Effect.Effect<string, never, Scope.Scope> } = {
+  sqlite: Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => mkdtempSync(join(tmpdir(), "effect-dspy-limits-"))),
+      (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+    ),
+    (folder) => join(folder, "limits.db")
+  ),
+  postgres: Effect.suspend(() =>
+    server === undefined
+      ? Effect.die("no PostgreSQL")
+      : postgres.createDatabase(server, `limits_test_${process.pid}_${databases++}`)
+  )
+}
+
+for (const [engine, place] of Object.entries(places)) {
+  describe(`RateLimiterStore (${engine})`, () => {
+    it.effect("answers as effect's own store does", () =>
+      Effect.gen(function*() {
+        const memory = Context.get(yield* Layer.build(RateLimiter.layerStoreMemory), RateLimiter.RateLimiterStore)
+        const database = Context.get(yield* Layer.build(Database.layer(yield* place)), SqlClient.SqlClient)
+        const stored = yield* Effect.provideService(RateLimiterStore.make(), SqlClient.SqlClient, database)
+        for (let step = 0; step < 1000; step++) {
+          yield* TestClock.adjust(yield* pick([0, 0, 1, 50, 400, 1000, 70_000]))
+          const ask = yield* question
+          assert.deepStrictEqual(yield* ask(stored), yield* ask(memory), `step ${step}`)
+        }
+      }), 60_000)
+
+    it.live("three processes together keep to one limit, and make its table together", () =>
+      Effect.gen(function*() {
+        const at = yield* place
+        const taken = yield* Effect.forEach([1, 2, 3], () => takers(at, 15), { concurrency: "unbounded" })
+        const slots = taken.flat().sort((a, b) => a - b)
+        assert.lengthOf(slots, 45)
+        // Every slot is taken once, 50 ms after the one before it.
+        for (let index = 1; index < slots.length; index++) {
+          assert.isAtLeast((slots[index] ?? 0) - (slots[index - 1] ?? 0), 50)
+        }
+      }), 60_000)
+
+    it.live("fifty fibers of one process as well", () =>
+      Effect.gen(function*() {
+        const store = yield* RateLimiterStore.make()
+        const taken = yield* Effect.forEach(
+          Array.from({ length: 50 }),
+          () => store.fixedWindow({ key: "k", tokens: 1, refillRate: Duration.minutes(1), limit: undefined }),
+          { concurrency: "unbounded" }
+        )
+        assert.deepStrictEqual(
+          taken.map(([count]) => count).sort((a, b) => a - b),
+          Array.from({ length: 50 }, (_, index) => index + 1)
+        )
+      }).pipe(Effect.provide(Layer.unwrap(Effect.map(place, Database.layer)))), 60_000)
+  })
+}
+
+describe("RateLimiterStore", () => {
   it.effect("is found by LM.rateLimit and shared by all who name the same key", () =>
     Effect.gen(function*() {
       const sentAt: Array<number> = []
@@ -70,7 +126,7 @@ describe("RateLimiterStore over SQL", () => {
         )
       )
       const workers = Effect.all([worker, worker], { concurrency: 2 }).pipe(
-        Effect.provide(RateLimiterStore.layer({ table: "limits" }).pipe(Layer.provideMerge(Sqlite.layer(":memory:"))))
+        Effect.provide(RateLimiterStore.layer({ table: "limits" }).pipe(Layer.provideMerge(Database.layer(":memory:"))))
       )
       const fiber = yield* Effect.forkChild(workers)
       yield* TestClock.adjust("10 minutes")
@@ -101,32 +157,17 @@ describe("RateLimiterStore over SQL", () => {
         const error = yield* Effect.flip<unknown, RateLimiter.RateLimiterError, never>(ask)
         assert.strictEqual(error.reason._tag, "RateLimitStoreError")
       }
-    }).pipe(Effect.provide(Sqlite.layer(":memory:"))))
-
-  it.live("three processes together keep to one limit", () =>
-    Effect.gen(function*() {
-      const folder = mkdtempSync(join(tmpdir(), "effect-dspy-limits-"))
-      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true, force: true })))
-      const taken = yield* Effect.forEach([1, 2, 3], () => takers(join(folder, "limits.db"), 15), {
-        concurrency: "unbounded"
-      })
-      const slots = taken.flat().sort((a, b) => a - b)
-      assert.lengthOf(slots, 45)
-      // Every slot is taken once, 50 ms after the one before it.
-      for (let index = 1; index < slots.length; index++) {
-        assert.isAtLeast((slots[index] ?? 0) - (slots[index - 1] ?? 0), 50)
-      }
-    }).pipe(Effect.scoped), 60_000)
+    }).pipe(Effect.provide(Database.layer(":memory:"))))
 })
 
 const script = fileURLToPath(new URL("./takers.ts", import.meta.url))
 
 /** A process of its own that takes slots out of a bucket, and says when they are. */
-const takers = (filename: string, count: number) =>
+const takers = (place: string, count: number) =>
   Effect.callback<ReadonlyArray<number>>((resume) => {
     const child = spawn(
       process.execPath,
-      ["--conditions=@effect-dspy/source", script, filename, String(count)],
+      ["--conditions=@effect-dspy/source", script, place, String(count)],
       { stdio: ["ignore", "pipe", "inherit"] }
     )
     let output = ""

@@ -1,9 +1,9 @@
 /** Takes slots of 50 ms out of a shared bucket, as fast as it can, and prints when they are. */
 import { RateLimiterStore } from "@effect-dspy/pipelines/sql"
 import { Clock, Context, Duration, Effect } from "effect"
-import * as Sqlite from "./sqlite.ts"
+import * as Database from "./database.ts"
 
-const [filename = ":memory:", count = "1"] = process.argv.slice(2)
+const [place = ":memory:", count = "1"] = process.argv.slice(2)
 const refillMs = 50
 const real = Context.getUnsafe(Context.empty(), Clock.Clock)
 
@@ -29,6 +29,6 @@ const program = Effect.gen(function*() {
 })
 
 const slots = await Effect.runPromise(
-  program.pipe(Effect.provide(Sqlite.layer(filename)), Effect.provideService(Clock.Clock, clock))
+  program.pipe(Effect.provide(Database.layer(place)), Effect.provideService(Clock.Clock, clock))
 )
 console.log(JSON.stringify(slots))
