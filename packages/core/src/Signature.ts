@@ -23,6 +23,7 @@ import * as Schema from "effect/Schema"
 import * as Field from "./Field.ts"
 import type { Issue } from "./PredictError.ts"
 import * as SignatureText from "./SignatureText.ts"
+import * as StructSchema from "./StructSchema.ts"
 
 /**
  * Named fields. A field needs no services, so encoding and decoding stay pure.
@@ -260,8 +261,8 @@ const build = <Name extends string, I extends Fields, O extends Fields>(
 }
 
 const derive = (input: Schema.Struct<Fields>, output: Schema.Struct<Fields>): Derived => {
-  const inputSchema = selfContained(input)
-  const jsonSchema = selfContained(output)
+  const inputSchema = StructSchema.make(input)
+  const jsonSchema = StructSchema.make(output)
   const inputCodec = Schema.toCodecJson(input)
   const outputCodec = Schema.toCodecJson(output)
   const inputs = fieldsOf(input, inputSchema)
@@ -313,36 +314,11 @@ const fieldsOf = (struct: Schema.Struct<Fields>, schema: JsonSchema.JsonSchema):
   return Object.entries(struct.fields).map(([name, field]) => Field.make(name, field, properties?.[name] ?? {}))
 }
 
-const selfContained = (struct: Schema.Struct<Fields>): JsonSchema.JsonSchema => {
-  const document = Schema.toJsonSchemaDocument(struct, { onExcessProperty: "error" })
-  const schema = bounded(document.schema) as JsonSchema.JsonSchema
-  const definitions = bounded(document.definitions) as JsonSchema.Definitions
-  return Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }
-}
-
-// A number without a finite check also allows the strings "NaN" and "Infinity"; models must not be
-// offered them.
-const bounded = (node: unknown): unknown => {
-  if (Array.isArray(node)) return node.map(bounded)
-  if (typeof node !== "object" || node === null) return node
-  const entries = Object.entries(node)
-  const union = "anyOf" in node && Array.isArray(node.anyOf) ? node.anyOf : []
-  const kept = union.filter((member) => !isNonFinite(member))
-  if (kept.length < union.length) {
-    const rest = Object.fromEntries(entries.filter(([key]) => key !== "anyOf"))
-    return kept.length === 1 ? { ...kept[0], ...rest } : { ...rest, anyOf: kept.map(bounded) }
-  }
-  return Object.fromEntries(entries.map(([key, value]) => [key, bounded(value)]))
-}
-
-const isNonFinite = (schema: object): boolean =>
-  "enum" in schema && Array.isArray(schema.enum) && schema.enum.join() === "Infinity,-Infinity,NaN"
-
 // Asked of the decoded type: a transformation can make NaN of a text. Where numbers are checked by their own
 // schema, no reply need be gone through again.
 const mayBeNonFinite = (struct: Schema.Struct<Fields>): boolean => {
   const found = (node: unknown): boolean =>
-    typeof node === "object" && node !== null && (isNonFinite(node) || Object.values(node).some(found))
+    typeof node === "object" && node !== null && (StructSchema.isNonFinite(node) || Object.values(node).some(found))
   const { definitions, schema } = Schema.toJsonSchemaDocument(Schema.toType(struct))
   return found(schema) || found(definitions)
 }

@@ -11,6 +11,7 @@ import * as AnthropicTurns from "./AnthropicTurns.ts"
 import type { Effort } from "./Capabilities.ts"
 import * as Plan from "./Plan.ts"
 import type { Encoded } from "./Protocol.ts"
+import * as AnthropicSchema from "./schema/AnthropicSchema.ts"
 
 /**
  * Writes request bodies.
@@ -23,7 +24,7 @@ export const encoder = (
   const { capabilities, promptCache } = dialect
   const plan = Plan.make({
     capabilities,
-    lower: (schema) => Result.succeed({ schema, strict: true }),
+    lower: AnthropicSchema.encode,
     // The parameters of a tool may be any schema: they guide the model and do not bind it.
     lowerTool: (schema) => Result.succeed({ schema, strict: false }),
     without: ["seed"],

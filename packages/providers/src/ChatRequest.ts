@@ -10,7 +10,7 @@ import type { Dialect } from "./ChatCompletions.ts"
 import * as Plan from "./Plan.ts"
 import type { Encoded } from "./Protocol.ts"
 import * as ReasoningDetails from "./ReasoningDetails.ts"
-import * as StrictSchema from "./StrictSchema.ts"
+import * as OpenAiSchema from "./schema/OpenAiSchema.ts"
 
 /**
  * Writes request bodies.
@@ -20,10 +20,7 @@ import * as StrictSchema from "./StrictSchema.ts"
 export const encoder = (
   dialect: Dialect
 ): (request: Request.Request, streaming: boolean) => Result.Result<Encoded, Reason.Reason> => {
-  const plan = Plan.make({
-    capabilities: dialect.capabilities,
-    lower: (schema) => Result.succeed(StrictSchema.lower(schema))
-  })
+  const plan = Plan.make({ capabilities: dialect.capabilities, lower: OpenAiSchema.encodePlain, loose: true })
   return (request, streaming) =>
     Result.map(plan(request), ({ format, how, messages, settings, toolChoice, tools }) => ({
       ...how,

@@ -13,6 +13,7 @@ import type { Dialect } from "./GenerateContent.ts"
 import * as Lenient from "./Lenient.ts"
 import * as Plan from "./Plan.ts"
 import type { Encoded } from "./Protocol.ts"
+import * as GeminiSchema from "./schema/GeminiSchema.ts"
 
 /**
  * Writes request bodies.
@@ -21,7 +22,7 @@ import type { Encoded } from "./Protocol.ts"
  */
 export const encoder = (dialect: Dialect): (request: Request.Request) => Result.Result<Encoded, Reason.Reason> => {
   const { capabilities } = dialect
-  const plan = Plan.make({ capabilities, lower: (schema) => Result.succeed({ schema, strict: true }) })
+  const plan = Plan.make({ capabilities, lower: GeminiSchema.encode })
   return (request) =>
     Result.map(plan(request), ({ format, how, messages, settings, toolChoice, tools }) => {
       const system = messages.filter((message) => message.role === "system")

@@ -11,6 +11,7 @@ import type { Capabilities } from "./Capabilities.ts"
 import type { Dialect } from "./OllamaChat.ts"
 import * as Plan from "./Plan.ts"
 import type { Encoded } from "./Protocol.ts"
+import * as OllamaSchema from "./schema/OllamaSchema.ts"
 
 /**
  * Writes request bodies. A model knows nothing of the grammar it is held to, so it is told in words as well.
@@ -23,7 +24,7 @@ export const encoder = (
   const { capabilities, contextLength, keepAlive, model } = dialect
   const plan = Plan.make({
     capabilities,
-    lower: (schema) => Result.succeed({ schema, strict: true }),
+    lower: OllamaSchema.encode,
     instructed: ["native", "json", "prompt"]
   })
   return (request, streaming) =>

@@ -24,11 +24,11 @@ import type { Encoded } from "./Protocol.ts"
 export interface Lowered {
   readonly schema: JsonSchema
   readonly strict: boolean
-  readonly restore?: (json: unknown) => unknown
+  readonly restore?: ((json: unknown) => unknown) | undefined
 }
 
 /**
- * Writes a schema for an endpoint, or says what in it can't be said there.
+ * Writes a schema for an endpoint, or says what in it no answer could ever match.
  *
  * @category models
  */
@@ -67,6 +67,7 @@ export interface Plan {
 
 /**
  * - `lower`: writes schemas for the endpoint; asked once per schema
+ * - `loose`: whether the endpoint takes schemas as a hint that it can't hold the model to; else the next way is taken
  * - `lowerTool`: writes the parameters of the tool whose arguments are the answer; default `lower`
  * - `without`, `bounds`: settings the protocol has no word for, and the numbers it allows
  * - `instructed`: the ways in which the model is also told in words; default those without a schema
@@ -76,6 +77,7 @@ export interface Plan {
 export interface Options {
   readonly capabilities: Capabilities.Capabilities
   readonly lower: Lower
+  readonly loose?: boolean
   readonly lowerTool?: Lower
   readonly without?: ReadonlyArray<Capabilities.Setting>
   readonly bounds?: Capabilities.Bounds
@@ -128,17 +130,18 @@ export const make = (options: Options) => {
       how: { adjustments }
     }
     if (output._tag === "Text") return Result.succeed(plain)
+    const native = lower(output.schema)
+    // What nothing matches would be asked for in vain, in words as well.
+    if (Result.isFailure(native)) return Result.fail(new Reason.Unsupported(native.failure))
     const modes = Capabilities.modes(capabilities, request)
     for (const mode of modes) {
       // An answer by a tool is forced, or may not come.
       if (mode === "tool" && !canChoose) continue
-      const written = mode === "native"
-        ? lower(output.schema)
-        : mode === "tool"
-        ? lowerTool(output.schema)
-        : undefined
-      // What can't be said as a schema is said in words.
-      if (written !== undefined && Result.isFailure(written)) continue
+      const written = mode === "native" ? native : mode === "tool" ? lowerTool(output.schema) : undefined
+      if (written !== undefined && Result.isFailure(written)) {
+        return Result.fail(new Reason.Unsupported(written.failure))
+      }
+      if (mode === "native" && !native.success.strict && options.loose !== true) continue
       const how = {
         mode,
         adjustments: mode === capabilities.structuredOutput[0]

@@ -11,7 +11,7 @@ import * as Lenient from "./Lenient.ts"
 import * as Plan from "./Plan.ts"
 import type { Encoded } from "./Protocol.ts"
 import type { Dialect } from "./Responses.ts"
-import * as StrictSchema from "./StrictSchema.ts"
+import * as OpenAiSchema from "./schema/OpenAiSchema.ts"
 
 /**
  * Writes request bodies.
@@ -23,7 +23,8 @@ export const encoder = (
 ): (request: Request.Request, streaming: boolean) => Result.Result<Encoded, Reason.Reason> => {
   const plan = Plan.make({
     capabilities: dialect.capabilities,
-    lower: (schema) => Result.succeed(StrictSchema.lower(schema)),
+    lower: OpenAiSchema.encode,
+    loose: true,
     // The parameters of a tool are not written strictly, and so may be any schema.
     lowerTool: (schema) => Result.succeed({ schema, strict: false }),
     without: ["stop", "seed"],

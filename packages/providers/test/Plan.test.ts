@@ -53,19 +53,32 @@ describe("a wished form", () => {
     assert.deepStrictEqual([asked.format, asked.messages, asked.tools], [undefined, words, []])
   })
 
-  it("that can't be written as a schema is said in a looser way, for this call", () => {
+  it("that a model can't be held to is asked for by a tool, unless the endpoint takes it as a hint", () => {
     let asked = 0
-    const lower: Plan.Lower = () => {
+    const lower: Plan.Lower = (schema) => {
       asked++
-      return Result.fail({ feature: "recursion", field: "n" })
+      return Result.succeed({ schema, strict: false })
     }
     const make = Plan.make({ capabilities: Capabilities.all, lower })
     for (let time = 0; time < 3; time++) {
-      const { format, how } = Result.getOrThrow(make(request()))
-      assert.deepStrictEqual(format, { _tag: "AnyJson" })
-      assert.deepStrictEqual(how, { mode: "json", adjustments: [{ feature: "output", action: "json" }] })
+      const { format, how, tools } = Result.getOrThrow(make(request()))
+      assert.deepStrictEqual([format, tools[0]?.parameters], [undefined, schema])
+      assert.deepStrictEqual(how, {
+        mode: "tool",
+        outputTool: "give_output",
+        adjustments: [{ feature: "output", action: "tool" }]
+      })
     }
     assert.strictEqual(asked, 1, "a schema is written once")
+    const hinted = plan(request(), {}, lower, { loose: true })
+    assert.deepStrictEqual(hinted.format, { _tag: "Schema", name: "Answer", schema, strict: false })
+  })
+
+  it("that nothing could match fails in every mode, and names the field", () => {
+    for (const mode of ["native", "tool", "prompt"] as const) {
+      const failed = planned(request(), { structuredOutput: [mode] }, () => Result.fail({ feature: "it", field: "n" }))
+      assert.deepInclude(Result.getOrThrow(Result.flip(failed)), { _tag: "Unsupported", feature: "it", field: "n" })
+    }
   })
 
   it("carries the way back from a lowered schema", () => {
@@ -120,7 +133,7 @@ describe("a tool that can't be forced", () => {
 
   it("has parameters of its own writing where the protocol says so", () => {
     const raw: Plan.Lower = (schema) => Result.succeed({ schema, strict: false })
-    const found = plan(request(), {}, () => Result.fail({ feature: "recursion" }), { lowerTool: raw })
+    const found = plan(request(), { structuredOutput: ["tool"] }, same, { lowerTool: raw })
     assert.deepStrictEqual([found.how.mode, found.tools[0]?.parameters], ["tool", schema])
   })
 })

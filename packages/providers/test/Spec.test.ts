@@ -1,12 +1,11 @@
 import { ChainOfThought, JsonAdapter, LM, Predict } from "@effect-dspy/core"
-import { OpenAiCompatible, StrictSchema } from "@effect-dspy/providers"
+import { OpenAiCompatible } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
-import { Ajv2020 } from "ajv/dist/2020.js"
-import { Effect, type JsonSchema, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { type Answer, options, reply, serve } from "./server.ts"
-import { folder, read } from "./shared.ts"
+import { folder } from "./shared.ts"
 import { signature } from "./signatures.ts"
-import { explain, type Json, specification } from "./specification.ts"
+import { type Json, specification } from "./specification.ts"
 
 const chat = () => specification("openai-chat-responses.slice.json", "CreateChatCompletionRequest")
 
@@ -70,46 +69,4 @@ describe.skipIf(folder === undefined)("OpenAI's specification", () => {
         assert.notStrictEqual(problems({ ...body, ...change }), "", what)
       }
     }))
-})
-
-describe.skipIf(folder === undefined)("OpenAI's strict schemas", () => {
-  const profile = () => {
-    const rules = JSON.parse(read("schema-profiles/schemas/openai_202602.json")) as {
-      readonly $defs: { readonly nonNullType: { readonly enum: Array<string> } }
-    }
-    // The profile knows null beside another type only; OpenAI's own SDKs write `anyOf` with null on its own.
-    rules.$defs.nonNullType.enum.push("null")
-    const validate = new Ajv2020({ strict: false }).compile(rules)
-    return (schema: unknown): string => validate(schema) ? "" : explain(validate.errors)
-  }
-
-  const accepted = () =>
-    (JSON.parse(read("schema-profiles/accepted-by-provider.json")) as ReadonlyArray<{
-      readonly kind: string
-      readonly source: string
-      readonly schema: JsonSchema.JsonSchema
-    }>).filter(({ kind }) => kind === "openai-strict")
-
-  it("are what ours are lowered to", () => {
-    const problems = profile()
-    let strict = 0
-    for (let seed = 0; seed < 400; seed++) {
-      const lowered = StrictSchema.lower(signature(seed).derived.jsonSchema)
-      if (!lowered.strict) continue
-      strict++
-      assert.strictEqual(problems(lowered.schema), "", `seed ${seed}: ${JSON.stringify(lowered.schema)}`)
-    }
-    assert.isAbove(strict, 150)
-  })
-
-  it("that were accepted before stay strict, and become simpler at most", () => {
-    const problems = profile()
-    const schemas = accepted()
-    assert.isAtLeast(schemas.length, 40)
-    for (const { schema, source } of schemas) {
-      const lowered = StrictSchema.lower(schema)
-      assert.isTrue(lowered.strict, source)
-      if (problems(schema) === "") assert.strictEqual(problems(lowered.schema), "", source)
-    }
-  })
 })

@@ -25,6 +25,40 @@ const Tree = Schema.Struct({
   branches: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
 }).annotate({ identifier: "Tree" })
 
+interface Sum {
+  readonly kind: "sum"
+  readonly parts: readonly [Expression, Expression]
+}
+
+type Expression = number | Sum | { readonly [name: string]: Expression }
+
+/** Recursion through a union, a tuple and a record. */
+const Expression = Schema.Union([
+  Schema.Finite,
+  Schema.Struct({
+    kind: Schema.tag("sum"),
+    parts: Schema.Tuple([
+      Schema.suspend((): Schema.Codec<Expression> => Expression),
+      Schema.suspend((): Schema.Codec<Expression> => Expression)
+    ])
+  }),
+  Schema.Record(
+    Schema.String.check(Schema.isPattern(/^v/u)),
+    Schema.suspend((): Schema.Codec<Expression> => Expression)
+  )
+]).annotate({ identifier: "Expression" })
+
+interface Chain {
+  readonly id: bigint
+  readonly next?: Chain
+}
+
+/** Recursion through a key that may be left out. */
+const Chain = Schema.Struct({
+  id: Schema.BigInt,
+  next: Schema.optionalKey(Schema.suspend((): Schema.Codec<Chain> => Chain))
+}).annotate({ identifier: "Chain" })
+
 class Person extends Schema.Class<Person>("Person")({
   name: Schema.NonEmptyString,
   age: Schema.optional(Schema.Natural)
@@ -47,8 +81,15 @@ const leaves: ReadonlyArray<Field> = [
   Schema.Literals(["format", "pattern", "minimum"]),
   Schema.Literals(["one", 2]),
   Schema.Date,
+  Schema.Option(Schema.Date),
+  Schema.OptionFromNullOr(Schema.String),
+  Schema.NumberFromString.check(Schema.isFinite()),
+  Schema.String.pipe(Schema.brand("Id")),
+  Schema.URL,
   Person,
-  Tree
+  Tree,
+  Expression,
+  Chain
 ]
 
 /** Names that schemas use as keywords are names like any other. */
@@ -58,7 +99,8 @@ const field = (next: () => number, depth: number): Field => {
   const pick = <A>(options: ReadonlyArray<A>): A => options[Math.floor(next() * options.length)] as A
   const inner = () => field(next, depth - 1)
   if (depth === 0) return pick(leaves)
-  switch (Math.floor(next() * 14)) {
+  const sometimes = (rare: () => Field) => next() < 0.5 ? rare() : inner()
+  switch (Math.floor(next() * 17)) {
     case 0:
     case 1:
       return struct(next, depth - 1)
@@ -76,13 +118,19 @@ const field = (next: () => number, depth: number): Field => {
         Schema.Struct({ kind: Schema.tag("b"), values: Schema.Array(inner()) })
       ])
     case 7:
-      return next() < 0.3 ? Schema.Tuple([inner(), inner()]) : inner()
+      return sometimes(() => Schema.Tuple([inner(), inner()]))
     case 8:
-      return next() < 0.3 ? Schema.Record(Schema.String, inner()) : inner()
+      return sometimes(() => Schema.Record(Schema.String, inner()))
     case 9:
-      return next() < 0.3 ? Schema.NonEmptyArray(inner()) : inner()
+      return sometimes(() => Schema.NonEmptyArray(inner()))
     case 10:
-      return next() < 0.2 ? Schema.Array(Schema.Unknown) : inner()
+      return sometimes(() => Schema.Array(Schema.Unknown))
+    case 11:
+      return sometimes(() => Schema.Tuple([inner(), Schema.optionalKey(inner())]))
+    case 12:
+      return sometimes(() => Schema.TupleWithRest(Schema.Tuple([inner()]), [inner()]))
+    case 13:
+      return sometimes(() => Schema.Union([Schema.Record(Schema.String, inner()), Schema.Array(inner())]))
     default:
       return pick(leaves)
   }

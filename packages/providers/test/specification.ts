@@ -22,7 +22,7 @@ const normalise = (node: unknown): unknown => {
   )
 }
 
-export const explain = (errors: ReadonlyArray<ErrorObject> | null | undefined): string =>
+const explain = (errors: ReadonlyArray<ErrorObject> | null | undefined): string =>
   (errors ?? []).slice(0, 5).map((error) => `${error.instancePath} ${error.message}`).join("; ")
 
 /** Says what is wrong with a body by the schema `name` of a description; nothing is wrong with "". */
