@@ -23,6 +23,7 @@ import * as Result from "effect/Result"
 import * as Capabilities from "./Capabilities.ts"
 import * as Framing from "./Framing.ts"
 import type { Encoded, Headers, Protocol } from "./Protocol.ts"
+import * as RestoreStream from "./RestoreStream.ts"
 import * as Transport from "./Transport.ts"
 
 /** A key, or how to get one: read before every request, because cloud tokens expire. */
@@ -152,9 +153,23 @@ const restored = (content: ReadonlyArray<Content>, restore: (json: unknown) => u
   }
 }
 
+// Who reads along reads the answer as it will be, not as the endpoint was told to write it.
+const toParts = ({ outputTool, restore, touched }: Encoded, emit: Emit): Emit => {
+  if (restore === undefined) return fromOutputTool(outputTool, emit)
+  const push = RestoreStream.make(restore, touched)
+  return fromOutputTool(outputTool, (parts) => {
+    const read = parts.flatMap((part): ReadonlyArray<Part> => {
+      if (part.type !== "text") return [part]
+      const text = push(part.text)
+      return text === "" ? [] : [{ type: "text", text }]
+    })
+    return read.length === 0 ? Effect.void : emit(read)
+  })
+}
+
 // A reader of a structured answer reads the forced tool's arguments as its text: in pieces, or from the whole call
 // where it does not come in pieces.
-const toParts = ({ outputTool }: Encoded, emit: Emit): Emit => {
+const fromOutputTool = (outputTool: string | undefined, emit: Emit): Emit => {
   if (outputTool === undefined) return emit
   let inPieces = false
   const answer = (part: Part): ReadonlyArray<Part> => {

@@ -17,7 +17,7 @@ import type { Encoded } from "./Protocol.ts"
 
 /**
  * A schema in the subset an endpoint takes; `strict` where it takes all of it, `restore` where an answer has to
- * be brought back to the shape of the schema it was made from.
+ * be brought back to the shape of the schema it was made from, and `touched` what of it.
  *
  * @category models
  */
@@ -25,6 +25,7 @@ export interface Lowered {
   readonly schema: JsonSchema
   readonly strict: boolean
   readonly restore?: ((json: unknown) => unknown) | undefined
+  readonly touched?: ReadonlySet<string>
 }
 
 /**
@@ -147,7 +148,8 @@ export const make = (options: Options) => {
         adjustments: mode === capabilities.structuredOutput[0]
           ? adjustments
           : [...adjustments, { feature: "output", action: mode }],
-        ...(written?.success.restore === undefined ? undefined : { restore: written.success.restore })
+        ...(written?.success.restore === undefined ? undefined : { restore: written.success.restore }),
+        ...(written?.success.touched === undefined ? undefined : { touched: written.success.touched })
       }
       const base: Plan = {
         ...plain,

@@ -19,6 +19,7 @@ import type * as Result from "effect/Result"
  * - `mode`: how the model is held to a schema, absent for plain text
  * - `outputTool`: in mode `tool`, the name of the tool whose arguments are the answer
  * - `restore`: brings an answer in the shape the endpoint was given back to that of the signature's schema
+ * - `touched`: the answer's properties that `restore` changes, each on its own; absent where it changes the whole
  *
  * @category models
  */
@@ -29,6 +30,7 @@ export interface Encoded {
   readonly mode?: Mode
   readonly outputTool?: string
   readonly restore?: (json: unknown) => unknown
+  readonly touched?: ReadonlySet<string>
 }
 
 /**

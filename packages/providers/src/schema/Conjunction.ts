@@ -118,7 +118,7 @@ const both = (left: Flat, right: Flat): Flat => {
   if ("$ref" in left || "$ref" in right) return { ...left, ...right }
   if (Array.isArray(left.anyOf)) return distributed(left, right)
   if (Array.isArray(right.anyOf)) return distributed(right, left)
-  const merged: { [keyword: string]: unknown } = { ...right, ...left }
+  const merged: { [keyword: string]: unknown } = { ...left, ...right, ...left }
   const checks: Array<unknown> = [...list(left.allOf), ...list(right.allOf)]
   for (const [keyword, theirs] of Object.entries(right)) {
     const ours = left[keyword]

@@ -20,6 +20,7 @@ import * as SchemaForm from "./SchemaForm.ts"
  * - `schema`: what is put on the wire
  * - `strict`: whether the endpoint can be held to it; if not, the schema is as it was, a hint at most
  * - `restore`: turns the model's JSON back into JSON of the schema that was given; undefined where nothing changed
+ * - `touched`: the answer's properties that `restore` changes, each on its own; absent where it changes the whole
  *
  * @category models
  */
@@ -27,6 +28,7 @@ export interface Encoded {
   readonly schema: JsonSchema
   readonly strict: boolean
   readonly restore: ((json: unknown) => unknown) | undefined
+  readonly touched?: ReadonlySet<string>
 }
 
 /** Says a schema, or what of it cannot be said in any way. The same schema gives the same answer. */
@@ -55,11 +57,12 @@ const encode = (dialect: Lowering.Dialect, schema: JsonSchema): ReturnType<Encod
   if (problem !== undefined) return Result.fail(problem)
   const lowered = Lowering.lower(document, dialect)
   if (lowered.isExact && dialect.isWithinLimits(lowered.schema)) {
-    const { restore } = lowered
+    const { restore, touched } = lowered
     return Result.succeed({
       schema: lowered.schema,
       strict: true,
-      restore: restore === undefined ? undefined : Restore.safely(restore)
+      restore: restore === undefined ? undefined : Restore.safely(restore),
+      ...(touched === undefined ? undefined : { touched })
     })
   }
   return Result.succeed({ schema, strict: false, restore: undefined })

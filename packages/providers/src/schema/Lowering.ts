@@ -51,17 +51,23 @@ export interface Dialect {
 }
 
 /**
- * A lowered schema. Where it is not exact, the endpoint has no way to say it.
+ * A lowered schema. Where it is not exact, the endpoint has no way to say it. `touched` are the properties of the root
+ * that are restored each on its own, if that is all there is to restore.
  *
  * @category models
  */
 export interface Lowered {
   readonly schema: JsonSchema
   readonly restore: Restore.Restore | undefined
+  readonly touched: ReadonlySet<string> | undefined
   readonly isExact: boolean
 }
 
-type Part = { readonly schema: JsonSchema; readonly restore: Restore.Restore | undefined }
+interface Part {
+  readonly schema: JsonSchema
+  readonly restore: Restore.Restore | undefined
+  readonly touched?: ReadonlySet<string>
+}
 
 type Struct = Extract<Form, { readonly _tag: "Struct" }>
 
@@ -261,7 +267,7 @@ export const lower = (document: Document, dialect: Dialect): Lowered => {
   const struct = (form: Struct): Part => {
     const fields = form.fields.filter((field) => !field.optional || inhabited(field.form))
     const absent = new Set<string>()
-    const steps = new Map<string, Restore.Restore>()
+    const steps = new Map<string, Restore.Restore | undefined>()
     const required: Array<string> = []
     const properties = fields.map((field): readonly [string, JsonSchema] => {
       const { name, optional } = field
@@ -270,7 +276,7 @@ export const lower = (document: Document, dialect: Dialect): Lowered => {
       if (!dialect.optional || (!optional && !closes)) required.push(name)
       const isKept = !optional || dialect.optional || isNullWhenAbsent(field.form)
       const restore = isKept || !takesNull(field.form) ? part.restore : Restore.within("value", part.restore)
-      if (restore !== undefined) steps.set(name, restore)
+      steps.set(name, restore)
       if (isKept) {
         return [name, closes && !optional && !("$ref" in part.schema) ? alwaysThere(part.schema) : part.schema]
       }
@@ -278,7 +284,8 @@ export const lower = (document: Document, dialect: Dialect): Lowered => {
       return [name, nullable(takesNull(field.form) ? closed([["value", part.schema]], ["value"]) : part.schema)]
     })
     const rest = form.rest === undefined ? undefined : visit(form.rest)
-    const isSame = steps.size === 0 && absent.size === 0 && rest?.restore === undefined
+    const touched = new Set([...steps].flatMap(([name, step]) => step === undefined && !absent.has(name) ? [] : [name]))
+    const isSame = touched.size === 0 && rest?.restore === undefined
     return {
       schema: said(form.notes, {
         type: "object",
@@ -286,7 +293,8 @@ export const lower = (document: Document, dialect: Dialect): Lowered => {
         ...(required.length === 0 && dialect.optional ? undefined : { required }),
         additionalProperties: rest?.schema ?? false
       }),
-      restore: isSame ? undefined : Restore.fields(steps, absent, rest?.restore)
+      restore: isSame ? undefined : Restore.fields(steps, absent, rest?.restore),
+      ...(isSame || rest?.restore !== undefined ? undefined : { touched })
     }
   }
 
@@ -380,11 +388,12 @@ export const lower = (document: Document, dialect: Dialect): Lowered => {
       : form._tag !== "Struct" && References.children(form).some((child) => reaches(child, name))
 
   const wraps = dialect.objectRoot && reshape(target(document.root))[0]._tag !== "Struct"
-  const { restore, schema } = visit(dialect.objectRoot && !wraps ? target(document.root) : document.root)
+  const { restore, schema, touched } = visit(dialect.objectRoot && !wraps ? target(document.root) : document.root)
   const root = wraps ? closed([["value", schema]], ["value"]) : schema
   return {
     schema: definitions.size === 0 ? root : { ...root, $defs: Object.fromEntries(definitions) },
     restore: wraps ? Restore.within("value", restore) : restore,
+    touched: wraps ? undefined : touched,
     isExact
   }
 }

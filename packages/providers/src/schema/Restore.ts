@@ -29,18 +29,20 @@ export const items = (restores: ReadonlyArray<Restore | undefined>, rest: Restor
     : json
 
 /**
- * Restores an object's fields. A null in one of `absent` says that the field was left out.
+ * Restores an object's fields by name, and those without one by `others`. A null in one of `absent` says that the
+ * field was left out.
  *
  * @category constructors
  */
 export const fields =
-  (restores: ReadonlyMap<string, Restore>, absent: ReadonlySet<string>, others?: Restore): Restore => (json) => {
+  (restores: ReadonlyMap<string, Restore | undefined>, absent: ReadonlySet<string>, others?: Restore): Restore =>
+  (json) => {
     if (!isRecord(json)) return json
     const kept: Array<readonly [string, unknown]> = []
     for (const name of Object.keys(json)) {
       const value = json[name]
       if (value === null && absent.has(name)) continue
-      const restore = restores.get(name) ?? others
+      const restore = restores.has(name) ? restores.get(name) : others
       kept.push([name, restore === undefined ? value : restore(value)])
     }
     return Object.fromEntries(kept)

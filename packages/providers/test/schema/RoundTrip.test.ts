@@ -1,4 +1,5 @@
 import { AnthropicSchema, GeminiSchema, OllamaSchema, OpenAiSchema, type SchemaEncoder } from "@effect-dspy/providers"
+import * as RestoreStream from "@effect-dspy/providers/RestoreStream"
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Result } from "effect"
 import { inspect } from "node:util"
@@ -61,7 +62,7 @@ for (const [vendor, encode] of Object.entries(encoders)) {
     it("restores whatever matches its schema to what matches the signature's", () => {
       for (const seed of seeds) {
         const { derived } = signature(seed)
-        const { restore, schema, strict } = Result.getOrThrow(encode(derived.jsonSchema))
+        const { restore, schema, strict, touched } = Result.getOrThrow(encode(derived.jsonSchema))
         if (!strict) continue
         const sent = validator(shapeOf(schema))
         const problems = validator(shapeOf(derived.jsonSchema))
@@ -70,6 +71,10 @@ for (const [vendor, encode] of Object.entries(encoders)) {
           const wire = invented(schema, schema, next)
           assert.strictEqual(sent(wire), "", `invented ${JSON.stringify(wire)} for ${JSON.stringify(schema)}`)
           const back = restore === undefined ? wire : restore(wire)
+          if (restore !== undefined) {
+            const read = RestoreStream.make(restore, touched)(JSON.stringify(wire))
+            assert.deepStrictEqual(JSON.parse(read), back, `seed ${seed}: while it is written`)
+          }
           assert.strictEqual(
             problems(back),
             "",
