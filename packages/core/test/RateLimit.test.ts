@@ -232,6 +232,22 @@ describe("LM.rateLimit, tokens", () => {
       }
     }))
 
+  it("counts long texts and half characters as UTF-8 does", () => {
+    const count = LM.Tokenizer.defaultValue()
+    for (
+      const text of [
+        "",
+        "a",
+        "\u00e9".repeat(20_000),
+        "\u{1f30a}".repeat(9000),
+        "\ud83c",
+        "a".repeat(16_383) + "\u{1f30a}"
+      ]
+    ) {
+      assert.strictEqual(count(text), Math.ceil(Buffer.byteLength(text) / 4))
+    }
+  })
+
   it.effect("counts parts and tools", () =>
     Effect.gen(function*() {
       const { layer, sentAt } = noting()

@@ -6,7 +6,7 @@
  * 2. The key is read, for every request: cloud tokens expire.
  * 3. It is posted. When somebody reads along, the answer is streamed and each event's parts are handed on.
  * 4. The answer is brought back to the form that was asked for: a forced tool's arguments become its text, a
- *    lowered schema's shape that of the signature.
+ *    lowered schema's shape that of the signature. What its headers tell of rate limits goes along.
  * 5. An endpoint that refuses the output's form is asked again in a looser one, for this call only.
  */
 import type { Completion, Content } from "@effect-dspy/core/Completion"
@@ -23,6 +23,7 @@ import * as Result from "effect/Result"
 import * as Capabilities from "./Capabilities.ts"
 import * as Framing from "./Framing.ts"
 import type { Encoded, Headers, Protocol } from "./Protocol.ts"
+import * as RateLimitHeaders from "./RateLimitHeaders.ts"
 import * as RestoreStream from "./RestoreStream.ts"
 import * as Transport from "./Transport.ts"
 
@@ -66,15 +67,29 @@ export const make = (options: Options): Effect.Effect<LM.Service, never, HttpCli
 
     const send = (encoded: Encoded, common: Headers, emit: Emit | undefined) => {
       const headers = encoded.headers === undefined ? common : { ...encoded.headers, ...common }
-      const answer = emit === undefined
-        ? Effect.flatMap(transport.post(url, headers, encoded.body), ({ text }) => toEffect(protocol.decode(text)))
-        : Framing.read(
+      if (emit === undefined) {
+        return Effect.flatMap(
+          transport.post(url, headers, encoded.body),
+          (received) =>
+            Effect.flatMap(
+              toEffect(protocol.decode(received.text)),
+              (completion) => withLimits(settle(completion, encoded), received.headers)
+            )
+        )
+      }
+      return Effect.suspend(() => {
+        let received: Transport.Received["headers"] = {}
+        const answer = Framing.read(
           protocol,
           toParts(encoded, emit),
-          (onText) => transport.stream(streamUrl, headers, encoded.body, onText),
+          (onText) =>
+            Effect.map(transport.stream(streamUrl, headers, encoded.body, onText), (headers) => {
+              received = headers
+            }),
           fail
         )
-      return Effect.map(answer, (completion) => settle(completion, encoded))
+        return Effect.flatMap(answer, (completion) => withLimits(settle(completion, encoded), received))
+      })
     }
     const toEffect = (result: Result.Result<Completion, Reason.Reason>) =>
       Result.isSuccess(result) ? Effect.succeed(result.success) : fail(result.failure)
@@ -132,6 +147,12 @@ const settle = (completion: Completion, encoded: Encoded): Completion => {
     ? completion
     : { ...completion, content, finishReason, ...(adjustments.length === 0 ? undefined : { adjustments }) }
 }
+
+const withLimits = (completion: Completion, headers: Transport.Received["headers"]): Effect.Effect<Completion> =>
+  Effect.clockWith((clock) => {
+    const rateLimits = RateLimitHeaders.read(headers, clock.currentTimeMillisUnsafe())
+    return Effect.succeed(rateLimits === undefined ? completion : { ...completion, rateLimits })
+  })
 
 // Prose beside the forced call is no part of the answer.
 const fromTool = (part: Content, tool: string): ReadonlyArray<Content> => {

@@ -30,18 +30,36 @@ type Allowance = NonNullable<RateLimits["requests"]>
  * @category parsing
  */
 export const read = (headers: Headers, nowMs: number): RateLimits | undefined => {
-  const requests = allowance(headers, "requests", nowMs)
-  const tokens = allowance(headers, "tokens", nowMs)
+  const requests = allowance(headers, names.requests, nowMs)
+  const tokens = allowance(headers, names.tokens, nowMs)
   if (requests === undefined && tokens === undefined) return undefined
   return { ...(requests && { requests }), ...(tokens && { tokens }) }
 }
 
-const allowance = (headers: Headers, of: "requests" | "tokens", nowMs: number): Allowance | undefined => {
-  const anthropic = `anthropic-ratelimit-${of}`
-  const limit = count(headers[`x-ratelimit-limit-${of}`] ?? headers[`${anthropic}-limit`])
-  const remaining = count(headers[`x-ratelimit-remaining-${of}`] ?? headers[`${anthropic}-remaining`])
-  const resetMs = duration(headers[`x-ratelimit-reset-${of}`]) ?? moment(headers[`${anthropic}-reset`], nowMs)
+const namesOf = (of: string) => ({
+  openAi: {
+    limit: `x-ratelimit-limit-${of}`,
+    remaining: `x-ratelimit-remaining-${of}`,
+    reset: `x-ratelimit-reset-${of}`
+  },
+  anthropic: {
+    limit: `anthropic-ratelimit-${of}-limit`,
+    remaining: `anthropic-ratelimit-${of}-remaining`,
+    reset: `anthropic-ratelimit-${of}-reset`
+  }
+})
+
+const names = { requests: namesOf("requests"), tokens: namesOf("tokens") }
+
+const allowance = (
+  headers: Headers,
+  { anthropic, openAi }: ReturnType<typeof namesOf>,
+  nowMs: number
+): Allowance | undefined => {
+  const limit = count(headers[openAi.limit] ?? headers[anthropic.limit])
+  const remaining = count(headers[openAi.remaining] ?? headers[anthropic.remaining])
   if (limit === undefined && remaining === undefined) return undefined
+  const resetMs = duration(headers[openAi.reset]) ?? moment(headers[anthropic.reset], nowMs)
   return {
     ...(limit !== undefined && { limit }),
     ...(remaining !== undefined && { remaining }),

@@ -1,5 +1,8 @@
-import { RateLimitHeaders } from "@effect-dspy/providers"
+import { LM } from "@effect-dspy/core"
+import { OpenAiCompatible, RateLimitHeaders } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Stream } from "effect"
+import { ask, options, reply, serve } from "./server.ts"
 import { folder, recordings } from "./shared.ts"
 
 const now = Date.UTC(2026, 10, 24, 12, 0, 0)
@@ -111,4 +114,32 @@ describe("RateLimitHeaders.read", () => {
       }
     }
   })
+})
+
+describe("rate limits over the wire", () => {
+  it.live("come with the answer, streamed or not, and LM.rateLimit goes by them", () =>
+    Effect.gen(function*() {
+      const at: Array<number> = []
+      const headers = {
+        "x-ratelimit-limit-requests": "10",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "3s"
+      }
+      const server = yield* serve((seen) => {
+        at.push(performance.now())
+        const chunk = { id: "1", model: "m", choices: [{ index: 0, delta: { content: "ok" }, finish_reason: "stop" }] }
+        return seen.json["stream"] === true
+          ? { headers, body: `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n` }
+          : { ...reply("ok"), headers }
+      })
+      const live = OpenAiCompatible.layer(options(server)).pipe(LM.rateLimit({ adaptive: true, per: "1 minute" }))
+      const streamed = Stream.runLast(LM.stream({ messages: [{ role: "user", content: "hello" }] }))
+      const expected = { requests: { limit: 10, remaining: 0, resetMs: 3000 } }
+      const [first, last] = yield* Effect.all([ask, streamed], { concurrency: 1 }).pipe(Effect.provide(live))
+      assert.deepStrictEqual(first.rateLimits, expected)
+      const finish = Option.getOrThrow(last)
+      assert.deepStrictEqual(finish.type === "finish" && finish.completion.rateLimits, expected)
+      // One of ten comes back in three tenths of a second. Timers and the two clocks may differ by a millisecond.
+      assert.isAtLeast((at[1] ?? 0) - (at[0] ?? 0), 299)
+    }))
 })
