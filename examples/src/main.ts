@@ -47,7 +47,9 @@ const command = Command.make("start", {
   lm: Flag.String("lm").pipe(
     Flag.withMetavar("MODEL"),
     Flag.withDefault("offline"),
-    Flag.withDescription("offline, openai/MODEL or compatible/MODEL; key from OPENAI_API_KEY")
+    Flag.withDescription(
+      "offline, openai/MODEL or compatible/MODEL, key from OPENAI_API_KEY; or another vendor, such as anthropic/MODEL"
+    )
   ),
   baseUrl: Flag.String("base-url").pipe(
     Flag.withMetavar("URL"),

@@ -42,7 +42,12 @@ describe("wrong usage", () => {
     [["--lm", "nonsense"], /--lm nonsense.*offline, openai\/MODEL or compatible\/MODEL/],
     [["--lm", "openai/"], /--lm openai\//],
     [["--lm", "elsewhere/m"], /--lm elsewhere\/m/],
-    [["--lm", "openai/m"], /OPENAI_API_KEY/],
+    [["--lm", "elsewhere/m"], /anthropic, gemini, ollama.*openrouter/],
+    [["--lm", "openai/m"], /--lm openai\/MODEL needs a key: set OPENAI_API_KEY/],
+    [["--lm", "anthropic/m"], /--lm anthropic\/MODEL needs a key: set ANTHROPIC_API_KEY/],
+    [["--lm", "gemini/m"], /needs a key: set GEMINI_API_KEY/],
+    [["--lm", "openrouter/org/m"], /needs a key: set OPENROUTER_API_KEY/],
+    [["--lm", "azure/m"], /needs an endpoint: give --base-url or set AZURE_OPENAI_ENDPOINT/],
     [["--lm", "compatible/m"], /--base-url.*OPENAI_BASE_URL/],
     [["--lm", "compatible/m", "--base-url", "http://127.0.0.1:1/v1", "--latency", "5ms"], /--latency/]
   ]

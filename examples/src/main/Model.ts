@@ -3,10 +3,9 @@
  */
 import { LM } from "@effect-dspy/core"
 import { NodeTransport } from "@effect-dspy/pipelines/node"
-import { OpenAi, OpenAiCompatible } from "@effect-dspy/providers"
+import { Provider } from "@effect-dspy/providers"
 import { Offline } from "@effect-dspy/providers/offline"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
-import type { HttpClient } from "effect/http"
 
 /** What is missing before anything can be sent. */
 export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", { problem: Schema.String }) {
@@ -35,31 +34,40 @@ export const layer = (options: Options): Layer.Layer<LM, UsageError> =>
   )
 
 const base = (options: Options): Layer.Layer<LM, UsageError> => {
-  const [profile, ...rest] = options.lm.split("/")
-  const model = rest.join("/")
-  if (options.lm === "offline") {
+  const { baseUrl, lm } = options
+  if (lm === "offline") {
     return Offline.layer({
       latency: (request) => Option.getOrElse(options.latency, () => simulated(request.call?.signature.name))
     })
   }
-  if ((profile !== "openai" && profile !== "compatible") || model === "") {
-    return refused(`--lm ${options.lm}: expected offline, openai/MODEL or compatible/MODEL`)
+  const asked = Provider.parse(lm)
+  if (asked === undefined) {
+    return refused(
+      `--lm ${lm}: expected offline, openai/MODEL or compatible/MODEL; also before the slash: ${others.join(", ")}`
+    )
   }
   if (Option.isSome(options.latency)) return refused("--latency is for --lm offline only")
-  if (Option.isSome(options.baseUrl) && !URL.canParse(options.baseUrl.value)) {
-    return refused(`--base-url ${options.baseUrl.value}: expected a URL such as http://localhost:11434/v1`)
+  if (Option.isSome(baseUrl) && !URL.canParse(baseUrl.value)) {
+    return refused(`--base-url ${baseUrl.value}: expected a URL such as http://localhost:11434/v1`)
   }
-  const baseUrl = Option.match(options.baseUrl, { onNone: () => ({}), onSome: (baseUrl) => ({ baseUrl }) })
-  if (profile === "openai") {
-    return missing(OpenAi.layerHttp({ model, ...baseUrl }), "--lm openai/MODEL needs a key: set OPENAI_API_KEY")
-  }
-  return missing(
-    OpenAiCompatible.layerHttp({ model, ...baseUrl }),
-    "--lm compatible/MODEL needs an endpoint: give --base-url or set OPENAI_BASE_URL"
+  const live = Provider.fromStringHttp(
+    lm,
+    Option.match(baseUrl, { onNone: () => ({}), onSome: (baseUrl) => ({ baseUrl }) })
+  )
+  return Layer.catch(
+    Layer.provide(live, NodeTransport.layer),
+    (error) => refused(`--lm ${asked.name}/MODEL needs ${wanted(asked.provider, error.message)}`)
   )
 }
 
-const refused = (problem: string) => Layer.effect(LM, Effect.fail(new UsageError({ problem })))
+const others = Object.keys(Provider.table).filter((name) => name !== "openai" && name !== "compatible")
 
-const missing = <E>(self: Layer.Layer<LM, E, HttpClient.HttpClient>, problem: string): Layer.Layer<LM, UsageError> =>
-  Layer.catch(Layer.provide(self, NodeTransport.layer), () => refused(problem))
+// The error names the variable that was looked for last.
+const wanted = ({ keyName }: Provider.Provider, problem: string): string => {
+  const variable = /"(\w+)"/.exec(problem)?.[1] ?? keyName
+  return variable === undefined || /KEY|TOKEN/.test(variable)
+    ? `a key: set ${keyName}`
+    : `an endpoint: give --base-url or set ${variable}`
+}
+
+const refused = (problem: string) => Layer.effect(LM, Effect.fail(new UsageError({ problem })))

@@ -34,7 +34,7 @@ export const encoder = (
         top_p: settings.topP,
         [dialect.maxTokensField]: settings.maxTokens,
         stop: settings.stop,
-        seed: settings.seed,
+        [dialect.seedField ?? "seed"]: settings.seed,
         reasoning_effort: settings.reasoningEffort,
         stream: streaming ? true : undefined,
         stream_options: streaming && dialect.streamUsage ? { include_usage: true } : undefined

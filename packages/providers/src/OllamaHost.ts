@@ -29,8 +29,11 @@ export const toUrl = (host: string): string => {
 }
 
 /**
- * The base URL by `OLLAMA_HOST`, or that of a server on this machine.
+ * The base URL by `OLLAMA_BASE_URL`, then `OLLAMA_HOST`, or that of a server on this machine.
  *
  * @category config
  */
-export const config: Config.Config<string> = Config.map(Config.withDefault(Config.String("OLLAMA_HOST"), ""), toUrl)
+export const config: Config.Config<string> = Config.orElse(
+  Config.String("OLLAMA_BASE_URL"),
+  () => Config.map(Config.withDefault(Config.String("OLLAMA_HOST"), ""), toUrl)
+)

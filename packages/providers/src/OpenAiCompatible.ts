@@ -1,8 +1,8 @@
 /**
  * A model behind any endpoint that speaks OpenAI's Chat Completions.
  *
- * Ollama, vLLM, LM Studio, llama.cpp, OpenRouter and most vendors offer one. The endpoint's abilities are
- * data, not code: how it can be held to a JSON schema, what it calls the token limit.
+ * Ollama, vLLM, LM Studio, llama.cpp, OpenRouter and most vendors offer one. What is particular about an endpoint is
+ * data, not code: its profile, and over that whatever the options say.
  */
 import { LM } from "@effect-dspy/core/LM"
 import * as Config from "effect/Config"
@@ -10,31 +10,33 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import type * as HttpClient from "effect/http/HttpClient"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import type * as Capabilities from "./Capabilities.ts"
 import * as ChatCompletions from "./ChatCompletions.ts"
 import * as Endpoint from "./Endpoint.ts"
+import * as Profile from "./Profile.ts"
+import * as Profiles from "./Profiles.ts"
 import * as Quirks from "./Quirks.ts"
 
 /**
- * - `baseUrl`: up to and without `/chat/completions`; default `OPENAI_BASE_URL`
- * - `apiKey`: default `OPENAI_API_KEY`, and none when that is not set
- * - `capabilities`: what the endpoint and its model can do, over `ChatCompletions.capabilities` and `Quirks`
- * - `maxTokensField`, `streamUsage`, `reasoningBack`: see `ChatCompletions.Dialect`
+ * - `profile`: what is known of the endpoint; default `Profiles.compatible`, which knows nothing
+ * - `provider`: its name in errors and traces; default that of the profile
+ * - `baseUrl`: up to and without `/chat/completions`; default by the profile and its environment variables
+ * - `apiKey`: default the profile's environment variable; none where it is not set and not needed
+ * - `capabilities`: what the endpoint and its model can do, over the profile's and `Quirks`
  * - `headers`: sent with every request
  * - `settings`: defaults of this layer, under everything nearer
  *
+ * The others say how the endpoint differs from OpenAI's, over its profile: see `ChatCompletions.Dialect`.
+ *
  * @category models
  */
-export interface Options {
+export interface Options extends Partial<Omit<ChatCompletions.Dialect, "capabilities">> {
   readonly model: string
-  readonly provider?: string
+  readonly profile?: Profile.Profile
   readonly baseUrl?: string
   readonly apiKey?: Endpoint.ApiKey
   readonly capabilities?: Partial<Capabilities.Capabilities>
-  readonly maxTokensField?: ChatCompletions.Dialect["maxTokensField"]
-  readonly streamUsage?: boolean
-  readonly reasoningBack?: ChatCompletions.Dialect["reasoningBack"]
   readonly headers?: { readonly [name: string]: string }
   readonly settings?: LM.Settings
 }
@@ -48,21 +50,31 @@ export const make = (
   options: Options
 ): Effect.Effect<LM.Service, Config.ConfigError, HttpClient.HttpClient> =>
   Effect.gen(function*() {
-    const baseUrl = options.baseUrl ?? (yield* Config.String("OPENAI_BASE_URL"))
-    const apiKey = options.apiKey ?? Option.getOrUndefined(yield* Config.option(Config.Redacted("OPENAI_API_KEY")))
-    const provider = options.provider ?? "compatible"
-    const { headers, model, settings } = options
-    const capabilities = { ...ChatCompletions.capabilities, ...Quirks.of(model), ...options.capabilities }
+    const { apiKey: key, baseUrl: url, capabilities: able, headers, profile = Profiles.compatible, settings, ...rest } =
+      options
+    const { model, provider = profile.name, ...dialect } = rest
+    const baseUrl = url ?? (yield* endpointOf(profile))
+    const apiKey = key ?? (yield* keyOf(profile))
+    const capabilities = { ...ChatCompletions.capabilities, ...profile.capabilities, ...Quirks.of(model), ...able }
     const protocol = ChatCompletions.make({
+      maxTokensField: "max_tokens",
+      streamUsage: true,
+      ...profile.dialect,
+      ...dialect,
       provider,
       model,
-      capabilities,
-      maxTokensField: options.maxTokensField ?? "max_tokens",
-      streamUsage: options.streamUsage ?? true,
-      reasoningBack: options.reasoningBack
+      capabilities
     })
     return yield* Endpoint.make({ provider, model, baseUrl, protocol, capabilities, apiKey, headers, settings })
   })
+
+const endpointOf = (profile: Profile.Profile): Config.Config<string> =>
+  Config.orElse(Config.String(Profile.baseUrlName(profile)), () => profile.baseUrl)
+
+const keyOf = ({ keyName, needsKey }: Profile.Profile): Config.Config<Redacted.Redacted<string> | undefined> => {
+  if (keyName === undefined) return Config.succeed(undefined)
+  return needsKey ? Config.Redacted(keyName) : Config.withDefault(Config.Redacted(keyName), undefined)
+}
 
 /**
  * A layer over any HTTP client.
@@ -77,9 +89,11 @@ export const layerHttp = (options: Options): Layer.Layer<LM, Config.ConfigError,
  *
  * ```ts no-run
  * import { LM } from "@effect-dspy/core"
- * import { OpenAiCompatible } from "@effect-dspy/providers"
+ * import { OpenAiCompatible, Profiles } from "@effect-dspy/providers"
  *
- * const Live = OpenAiCompatible.layer({ model: "llama3.2", baseUrl: "http://localhost:11434/v1" }).pipe(
+ * const Local = OpenAiCompatible.layer({ model: "llama3.2", baseUrl: "http://localhost:8080/v1" })
+ *
+ * const Live = OpenAiCompatible.layer({ profile: Profiles.groq, model: "openai/gpt-oss-120b" }).pipe(
  *   LM.resilient({ timeout: "1 minute" })
  * )
  * ```
