@@ -87,7 +87,7 @@ const userPart = (part: Text | Media): unknown => {
     case "audio":
       return {
         type: "input_audio",
-        input_audio: { data: source._tag === "Base64" ? source.data : "", format: mediaType.split("/")[1] }
+        input_audio: { data: source._tag === "Base64" ? source.data : "", format: audioFormat(mediaType) }
       }
     case "file":
       return {
@@ -97,13 +97,19 @@ const userPart = (part: Text | Media): unknown => {
   }
 }
 
+// Two formats are known, each by one name only.
+const audioFormat = (mediaType: string): string | undefined => {
+  const format = mediaType.split("/")[1]?.replace(/^(x-|vnd\.)/, "")
+  return format === "mpeg" ? "mp3" : format === "wave" ? "wav" : format
+}
+
 const assistantTurn = ({ provider, reasoningBack }: Dialect, content: ReadonlyArray<Content>): unknown => {
   const text = content.filter((part) => part.type === "text").map((part) => part.text).join("")
   const thought = content.filter((part) => part.type === "reasoning").map((part) => part.text).join("")
   const calls = content.filter((part): part is ToolCall => part.type === "toolCall")
   return {
     role: "assistant",
-    content: text === "" ? null : text,
+    content: text === "" && calls.length > 0 ? null : text,
     reasoning_details: reasoningBack === "reasoning_details" ? ReasoningDetails.of(provider, content) : undefined,
     reasoning_content: reasoningBack === "reasoning_content" && calls.length > 0 ? thought : undefined,
     tool_calls: calls.length === 0 ? undefined : calls.map((call) => ({

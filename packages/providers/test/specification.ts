@@ -49,6 +49,38 @@ export const specification = (file: string, name: string): (body: unknown) => st
 }
 
 /**
+ * The same by one of Google's descriptions, which have a form of their own and say every key there is.
+ */
+export const discovery = (file: string, name: string): (body: unknown) => string => {
+  const { schemas } = JSON.parse(read(`openapi/${file}`)) as { readonly schemas: { readonly [name: string]: Json } }
+  const convert = (node: Json): Json => {
+    if (typeof node.$ref === "string") return { $ref: `#/$defs/${node.$ref}` }
+    const inner = isRecord(node.properties)
+      ? {
+        properties: Object.fromEntries(
+          Object.entries(node.properties).map(([key, value]) => [key, convert(isRecord(value) ? value : {})])
+        ),
+        additionalProperties: false
+      }
+      : isRecord(node.items)
+      ? { items: convert(node.items) }
+      : {}
+    return {
+      ...(node.type === "any" ? {} : { type: node.type }),
+      ...(node.enum === undefined ? {} : { enum: node.enum }),
+      ...(node.format === "int32" ? { minimum: -(2 ** 31), maximum: 2 ** 31 - 1 } : {}),
+      ...inner
+    }
+  }
+  const ajv = new Ajv2020({ strict: false, allErrors: true })
+  const validate = ajv.compile({
+    $ref: `#/$defs/${name}`,
+    $defs: Object.fromEntries(Object.entries(schemas).map(([key, schema]) => [key, convert(schema)]))
+  })
+  return (body) => validate(body) ? "" : explain(validate.errors)
+}
+
+/**
  * The keys a body may have: `"any"` is a value that is not looked into, `[keys]` a list or a single value that is
  * no list, and `by` a key whose value says which keys stand beside it.
  */
