@@ -120,8 +120,8 @@ export const LM = Object.assign(Tag, {
   cache: (options?: CacheOptions_) => Decorator.decorate(cache(options)),
   /** The same, over a store that outlives the process; takes effect's `BackingPersistence` from context. */
   persistedCache: (options?: PersistedCacheOptions_) => Decorator.decorate(persistedCache(options)),
-  /** Timeout, concurrency, rate limit and retry in the right order. */
-  resilient: (options?: Options) => Decorator.decorate(resilient(options))
+  /** All that is asked for of the above, in the right order; timeout, concurrency and retry in any case. */
+  resilient: <const O extends Options = {}>(options?: O) => Decorator.decorate(resilient(options))
 })
 
 /**

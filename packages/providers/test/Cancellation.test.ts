@@ -103,6 +103,41 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>, place: 
         assert.strictEqual(result._tag, "Success")
       }))
 
+    it.live("the loser of a hedge", () =>
+      Effect.gen(function*() {
+        let requests = 0
+        const result = yield* check(
+          () => requests++ === 0 ? hang : good,
+          { started: 2, closed: 1 },
+          () => call("why?"),
+          LM.hedge({ delay: patience })
+        )
+        assert.strictEqual(result._tag, "Success")
+      }))
+
+    it.live("a request that gives no first part in time", () =>
+      Effect.gen(function*() {
+        const result = yield* check(
+          () => hang,
+          { started: 1, closed: 1 },
+          () => call("why?"),
+          LM.timeout({ firstToken: patience })
+        )
+        assert.deepInclude(tag(result), { _tag: "Timeout", kind: "firstToken" })
+      }))
+
+    it.live("a cached question that everybody gave up on", () =>
+      Effect.gen(function*() {
+        const calls = Effect.all([call("why?"), call("why?"), call("why?")], { concurrency: 3 })
+        const result = yield* check(
+          () => hang,
+          { started: 1, closed: 1 },
+          () => Effect.timeoutOption(calls, patience),
+          LM.cache()
+        )
+        assert.strictEqual(result._tag, "Success")
+      }))
+
     it.live("the losers of a race", () =>
       Effect.gen(function*() {
         const result = yield* check(
