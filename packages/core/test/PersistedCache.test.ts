@@ -1,7 +1,7 @@
 import { Completion, LM, Message } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger } from "effect"
 import { KeyValueStore, Persistence } from "effect/persistence"
 import { TestClock } from "effect/testing"
 import { mood } from "./support.ts"
@@ -118,5 +118,23 @@ describe("LM.persistedCache", () => {
       yield* on(Store, ["ok"]).run(ask("hi"))
       for (const [key, value] of map) map.set(key, value.replace("\"stop\"", "\"whatever\""))
       assert.strictEqual(Completion.text(yield* on(Store, ["anew"]).run(ask("hi"))), "anew")
+    }))
+
+  it.effect("what is logged of a store that fails shows neither the prompt nor the store's words", () =>
+    Effect.gen(function*() {
+      const words = Effect.fail(
+        new KeyValueStore.KeyValueStoreError({
+          message: "PLANTED-PATH",
+          method: "get",
+          cause: new Error("PLANTED-CAUSE")
+        })
+      )
+      const { Store } = memory({ get: () => words, set: () => words })
+      const logged: Array<string> = []
+      const logger = Logger.map(Logger.formatJson, (line) => void logged.push(line))
+      yield* on(Store, ["PLANTED-ANSWER"]).run(ask("PLANTED-PROMPT")).pipe(Effect.provide(Logger.layer([logger])))
+      assert.strictEqual(logged.length, 2)
+      assert.include(logged.join(), "the cache could not be read")
+      assert.notInclude(logged.join(), "PLANTED")
     }))
 })

@@ -15,11 +15,10 @@
  * answer would wait for a permit that it does not need.
  */
 import * as EffectCache from "effect/Cache"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
-import * as Hash from "effect/Hash"
 import type { Completion } from "../Completion.ts"
 import type { LMError } from "../LMError.ts"
 import type { Decorator } from "./Decorator.ts"
@@ -67,22 +66,27 @@ export const defaultTimeToLive: Duration.Input = "1 day"
 export const cache = (options: Options = {}): Decorator => {
   const timeToLive = Duration.fromInputUnsafe(options.timeToLive ?? defaultTimeToLive)
   return (lm) => {
-    const lookup = (question: Question): Effect.Effect<Answer, LMError> => {
-      const request = question.take()
-      return request === undefined
-        ? Effect.die(new Error("a question was looked up twice"))
-        : Effect.map(lm.generate(request), (completion) => new Answer(completion, Request.accepts(request, completion)))
-    }
-    const answers = EffectCache.makeWith(lookup, {
+    const lookup = (): Effect.Effect<Answer, LMError> =>
+      Effect.withFiber((fiber) => {
+        const request = take(fiber.getRef(Asking))
+        return request === undefined
+          ? Effect.die(new Error("a question was looked up twice"))
+          : Effect.map(
+            lm.generate(request),
+            (completion) => new Answer(completion, Request.accepts(request, completion))
+          )
+      })
+    const answers = EffectCache.makeWith<string, Answer, LMError>(lookup, {
       capacity: options.capacity ?? 1000,
       timeToLive: (exit) => Exit.isSuccess(exit) && exit.value.accepted ? timeToLive : Duration.zero
     })
     return Effect.map(answers, (answers) =>
       wrap(lm, (request) =>
         Effect.suspend(() => {
-          const question = new Question(Identity.of(lm, request), request)
-          return Effect.flatMap(EffectCache.get(answers, question), (answer) => {
-            if (question.take() === undefined) return Effect.succeed(answer.completion)
+          const asking: Asking = { request }
+          const answer = Effect.provideService(EffectCache.get(answers, Identity.of(lm, request)), Asking, asking)
+          return Effect.flatMap(answer, (answer) => {
+            if (take(asking) === undefined) return Effect.succeed(answer.completion)
             // Two callers with one question may judge its answer differently.
             return answer.accepted && !Request.accepts(request, answer.replayed)
               ? lm.generate(request)
@@ -92,30 +96,23 @@ export const cache = (options: Options = {}): Decorator => {
   }
 }
 
-/** A question as a key. The request is taken out of it, so that kept answers don't keep prompts as well. */
-class Question implements Equal.Equal {
-  readonly identity: string
-  private request: Request.Request | undefined
+/**
+ * A request on its way to the lookup. It goes through the context, because the key is the question alone, and is taken
+ * out there, because kept answers must not keep prompts as well.
+ */
+interface Asking {
+  request: Request.Request | undefined
+}
 
-  constructor(identity: string, request: Request.Request) {
-    this.identity = identity
-    this.request = request
-  }
+const Asking = Context.Reference<Asking>("@effect-dspy/core/LM/Cache/Asking", {
+  defaultValue: () => ({ request: undefined })
+})
 
-  /** The request, the first time; who finds it gone was the one whose request is sent. */
-  take(): Request.Request | undefined {
-    const request = this.request
-    this.request = undefined
-    return request
-  }
-
-  [Hash.symbol](): number {
-    return Hash.string(this.identity)
-  }
-
-  [Equal.symbol](that: Equal.Equal): boolean {
-    return that instanceof Question && this.identity === that.identity
-  }
+// The request, the first time; who finds it gone was the one whose request was sent.
+const take = (asking: Asking): Request.Request | undefined => {
+  const { request } = asking
+  asking.request = undefined
+  return request
 }
 
 /** An answer as it came, and as it is given to those who did not send for it. */
