@@ -20,6 +20,7 @@ import * as HttpClient from "effect/http/HttpClient"
 import * as Url from "effect/http/Url"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import * as Account from "./Account.ts"
 import * as Capabilities from "./Capabilities.ts"
 import * as Framing from "./Framing.ts"
 import type { Encoded, Headers, Protocol } from "./Protocol.ts"
@@ -101,6 +102,7 @@ export const make = (options: Options): Effect.Effect<LM.Service, never, HttpCli
     return LM.make({
       provider,
       model,
+      endpoint: Account.endpoint(base, Effect.isEffect(apiKey) ? undefined : apiKey, options.headers),
       ...(options.settings === undefined ? undefined : { defaults: options.settings }),
       tools: capabilities.tools ? "native" : "prompt",
       generate: (request, emit) => {
