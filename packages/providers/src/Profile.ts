@@ -15,8 +15,8 @@ import type { Dialect } from "./ChatCompletions.ts"
  * - `needsKey`: whether the endpoint answers nobody without a key; a key that is there is sent in any case
  * - `capabilities`: what all models of the endpoint share
  * - `dialect`: how it differs from OpenAI's
- * - `checked`: when the row was last compared, and with what: `recorded` with answers of the endpoint itself,
- *   `documented` with what its maker says
+ * - `checked`: when the row was last looked at, and by what: `recorded` answers of the endpoint were read,
+ *   `documented` place, key and fields stand in its maker's own pages, `untried` neither
  *
  * @category models
  */
@@ -28,7 +28,7 @@ export interface Profile {
   readonly needsKey: boolean
   readonly capabilities: Partial<Capabilities>
   readonly dialect: Partial<Omit<Dialect, "provider" | "model" | "capabilities">>
-  readonly checked: { readonly on: string; readonly by: "recorded" | "documented" }
+  readonly checked: { readonly on: string; readonly by: "recorded" | "documented" | "untried" }
 }
 
 /**

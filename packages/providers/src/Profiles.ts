@@ -11,6 +11,7 @@ import type { Profile } from "./Profile.ts"
 
 const recorded = { on: "2026-11-25", by: "recorded" } as const
 const documented = { on: "2026-11-25", by: "documented" } as const
+const untried = { on: "2026-11-25", by: "untried" } as const
 
 const at = (url: string) => Config.succeed(url)
 
@@ -81,7 +82,7 @@ export const llamacpp: Profile = {
   needsKey: false,
   capabilities: grammar,
   dialect: {},
-  checked: documented
+  checked: untried
 }
 
 /**
@@ -115,7 +116,8 @@ export const groq: Profile = {
 }
 
 /**
- * DeepSeek: JSON of any shape and no schemas; its reasoning goes back with the calls it led to.
+ * DeepSeek: JSON of any shape and no schemas. It reasons unless told otherwise by a switch of its own, takes no
+ * temperature then, and wants its reasoning back with the calls it led to.
  *
  * @category profiles
  */
@@ -128,7 +130,10 @@ export const deepseek: Profile = {
     structuredOutput: ["json", "prompt"],
     outputBesideTools: ["json", "prompt"],
     media: {},
-    without: ["seed"]
+    reasoning: "always",
+    efforts: ["minimal", "low", "medium", "high"],
+    without: ["seed"],
+    withoutWhileReasoning: ["temperature"]
   },
   dialect: { reasoningBack: "reasoning_content" },
   checked: recorded
@@ -156,7 +161,7 @@ export const mistral: Profile = {
  */
 export const together: Profile = {
   name: "together",
-  baseUrl: at("https://api.together.xyz/v1"),
+  baseUrl: at("https://api.together.ai/v1"),
   keyName: "TOGETHER_API_KEY",
   needsKey: true,
   capabilities: { media: { image: ["Base64", "Url"] } },
@@ -176,7 +181,7 @@ export const fireworks: Profile = {
   needsKey: true,
   capabilities: { ...eitherOr, media: { image: ["Base64", "Url"] } },
   dialect: {},
-  checked: documented
+  checked: untried
 }
 
 /**
@@ -226,7 +231,7 @@ export const cerebras: Profile = {
   needsKey: true,
   capabilities: { ...eitherOr, media: {} },
   dialect: { maxTokensField: "max_completion_tokens" },
-  checked: documented
+  checked: untried
 }
 
 /**
@@ -302,7 +307,7 @@ export const compatible: Profile = {
   needsKey: false,
   capabilities: {},
   dialect: {},
-  checked: documented
+  checked: untried
 }
 
 /**

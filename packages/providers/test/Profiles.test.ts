@@ -75,7 +75,7 @@ describe("a profile", () => {
     groq: ["https://api.groq.com/openai/v1/chat/completions", bearer("k-groq")],
     deepseek: ["https://api.deepseek.com/v1/chat/completions", bearer("k-deepseek")],
     mistral: ["https://api.mistral.ai/v1/chat/completions", bearer("k-mistral")],
-    together: ["https://api.together.xyz/v1/chat/completions", bearer("k-together")],
+    together: ["https://api.together.ai/v1/chat/completions", bearer("k-together")],
     fireworks: ["https://api.fireworks.ai/inference/v1/chat/completions", bearer("k-fireworks")],
     xai: ["https://api.x.ai/v1/chat/completions", bearer("k-xai")],
     azure: [
@@ -130,7 +130,7 @@ describe("a profile", () => {
     Effect.sync(() => {
       for (const { checked, name } of Object.values(Profiles.table)) {
         assert.match(checked.on, /^2026-\d\d-\d\d$/, name)
-        assert.include(["recorded", "documented"], checked.by)
+        assert.include(["recorded", "documented", "untried"], checked.by)
       }
     }))
 
@@ -146,6 +146,12 @@ describe("a profile", () => {
       const output = { _tag: "Json", name: "A", schema: { type: "object" }, instruction: "Reply with JSON." } as const
       const deepseek = yield* sent("deepseek/m", everything, {}, { output })
       assert.deepStrictEqual(deepseek.body.response_format, { type: "json_object" })
+      const quiet = yield* sent("deepseek/m", everything, {}, { settings: { temperature: 0, reasoningEffort: "none" } })
+      assert.deepInclude(quiet.body, { reasoning_effort: "minimal" })
+      assert.deepStrictEqual(quiet.completion.adjustments, [
+        { feature: "reasoningEffort", action: "minimal" },
+        { feature: "temperature", action: "dropped" }
+      ])
       const reasoned = Message.assistant([
         { type: "reasoning", text: "Hm." },
         { type: "toolCall", id: "a", name: "time", arguments: {} }
