@@ -25,3 +25,24 @@ declare class URL {
   readonly search: string
   readonly hash: string
 }
+
+interface AbortSignal {
+  readonly aborted: boolean
+}
+
+interface ReadableStream<out A> {
+  readonly locked: boolean
+  cancel(reason?: unknown): Promise<void>
+  [Symbol.asyncIterator](): AsyncIterableIterator<A>
+}
+
+declare class Response {
+  constructor(
+    body?: ReadableStream<Uint8Array> | string | null,
+    init?: { readonly status?: number; readonly headers?: { readonly [name: string]: string } }
+  )
+  readonly status: number
+  readonly headers: { get(name: string): string | null }
+  readonly body: ReadableStream<Uint8Array> | null
+  text(): Promise<string>
+}
