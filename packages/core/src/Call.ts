@@ -5,7 +5,8 @@
  * 2. `Parameters` and `LM.Settings` are looked up; what is the same for every call (system turn, demos) was
  *    rendered once.
  * 3. The predictor's own exchange with the model runs.
- * 4. One span when a tracer is installed, one `Trace.Event` when a collector is there; nothing otherwise.
+ * 4. One span when a tracer is installed, one `Trace.Event` when a collector is there, events when somebody listens;
+ *    nothing otherwise.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -17,6 +18,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Tracer from "effect/Tracer"
 import * as Adapter from "./Adapter.ts"
+import { told } from "./CallEvents.ts"
 import * as Completion from "./Completion.ts"
 import * as Field from "./Field.ts"
 import * as JsonAdapter from "./JsonAdapter.ts"
@@ -27,6 +29,7 @@ import * as Parameters from "./Parameters.ts"
 import * as PredictError from "./PredictError.ts"
 import type * as Rendered from "./Rendered.ts"
 import type * as Signature from "./Signature.ts"
+import * as Telling from "./Telling.ts"
 import * as Trace from "./Trace.ts"
 import type { Usage } from "./Usage.ts"
 
@@ -100,7 +103,9 @@ export const run = <E>(
       const begun = begin(opened)
       const exchange = rendered.signature === signature ? begun : thought(signature, begun)
       const collector = on.getRef(Trace.Collector)
-      return collector === undefined ? exchange.run : observed(self, opened, exchange, collector)
+      const to = Telling.listener(on)
+      const ran = to === undefined ? exchange.run : told(to, self, pathOf(self, on), opened, exchange)
+      return collector === undefined ? ran : observed(self, opened, { ...exchange, run: ran }, collector)
     }
     if (fiber.getRef(Tracer.Tracer) === untraced) return ask(fiber)
     const path = pathOf(self, fiber)

@@ -7,6 +7,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -17,6 +18,7 @@ import type { ToolResult } from "./Message.ts"
 import { describe, type Issue } from "./PredictError.ts"
 import * as Signature from "./Signature.ts"
 import type { Step } from "./Step.ts"
+import * as Telling from "./Telling.ts"
 
 /** A schema of results and failures: anything that encodes without services. */
 type Codec = Schema.Codec<unknown, unknown, never, never>
@@ -191,14 +193,32 @@ export const execute = <T extends Any>(
     ? Effect.succeed(said("The arguments are no valid JSON.", true))
     // A tool that tells its failures to the model has none left.
     : tool.call(call.arguments) as Effect.Effect<Answer, Failure<T>, Services<T>>
-  return Effect.map(answer, ({ content, isError }): ToolResult => ({
-    type: "toolResult",
-    id: call.id,
-    name: call.name,
-    content,
-    ...(isError ? { isError } : undefined)
-  }))
+  return told(
+    call,
+    Effect.map(answer, ({ content, isError }): ToolResult => ({
+      type: "toolResult",
+      id: call.id,
+      name: call.name,
+      content,
+      ...(isError ? { isError } : undefined)
+    }))
+  )
 }
+
+const told = <E, R>(
+  { id, name }: ToolCall,
+  self: Effect.Effect<ToolResult, E, R>
+): Effect.Effect<ToolResult, E, R> =>
+  Effect.withFiber((fiber) => {
+    const to = Telling.listener(fiber)
+    if (to === undefined) return self
+    Telling.tell(to, fiber, { _tag: "ToolStarted", tool: name, id })
+    return Telling.ending(fiber, self, (ended, exit) => {
+      // What was told to the model is an answer here, and a failure of the tool.
+      const failed = Exit.isSuccess(exit) && exit.value.isError === true ? { outcome: "failed" as const } : undefined
+      Telling.tell(to, fiber, { _tag: "ToolEnded", tool: name, id, ...ended, ...failed })
+    })
+  })
 
 const said = (value: unknown, isError: boolean): Answer => ({
   content: typeof value === "string" ? value : JSON.stringify(value) ?? "",

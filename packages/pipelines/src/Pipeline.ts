@@ -17,6 +17,7 @@
 import * as Parameters from "@effect-dspy/core/Parameters"
 import type { Fields } from "@effect-dspy/core/Signature"
 import * as Step from "@effect-dspy/core/Step"
+import * as Telling from "@effect-dspy/core/Telling"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Schema from "effect/Schema"
@@ -24,6 +25,7 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as Semaphore from "effect/Semaphore"
 import * as Cells from "./Cells.ts"
 import * as Plan from "./Plan.ts"
+import * as RunEvents from "./RunEvents.ts"
 import * as StepReport from "./StepReport.ts"
 import type * as Wiring from "./Wiring.ts"
 
@@ -172,13 +174,10 @@ const run = (
     }
     const path = Parameters.join(fiber.getRef(Parameters.Path), name)
     const observer = fiber.getRef(StepReport.Observer)
-    const semaphore = typeof bound === "number" ? Semaphore.makeUnsafe(bound) : undefined
-    const turn = semaphore === undefined
-      ? identity
-      : <A, E, R>(self: Effect.Effect<A, E, R>) => semaphore.withPermit(self)
+    const turn = typeof bound === "number" ? inTurn(bound) : identity
     const steps = Effect.forEach(runners, (runner) => {
       const wait = cells.all(runner.needs)
-      const work = Effect.suspend(() => runner.run(cells, put))
+      const work = RunEvents.step(path, runner.name, Effect.suspend(() => runner.run(cells, put)))
       const ran = observer === undefined
         ? Effect.andThen(wait, turn(work))
         : StepReport.observed(observer, path, runner.name, wait, turn, work)
@@ -189,8 +188,21 @@ const run = (
     }, { concurrency: "unbounded", discard: true })
     const placed = Effect.provideService(steps, Parameters.Path, path)
     const ran = plan.streaming ? Effect.provideService(placed, Step.Streaming, true) : placed
-    return Effect.map(ran, () => cells.pick(gives))
+    return RunEvents.run(fiber, path, plan, Effect.map(ran, () => cells.pick(gives)))
   })
+
+const inTurn = (bound: number) => {
+  const semaphore = Semaphore.makeUnsafe(bound)
+  let inside = 0
+  const free = Effect.sync(() => inside < bound)
+  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+    const counted = Effect.suspend(() => {
+      inside++
+      return Effect.ensuring(self, Effect.sync(() => inside--))
+    })
+    return Telling.queueing("turn", free, counted, (ready) => semaphore.withPermit(ready))
+  }
+}
 
 const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
   plan.steps.map(({ gives, name, needs }) => {

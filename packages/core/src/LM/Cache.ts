@@ -20,7 +20,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Completion } from "../Completion.ts"
+import type { CacheHit } from "../Event.ts"
 import type { LMError } from "../LMError.ts"
+import * as Telling from "../Telling.ts"
 import type { Decorator } from "./Decorator.ts"
 import * as Identity from "./Identity.ts"
 import { wrap } from "./Make.ts"
@@ -90,11 +92,24 @@ export const cache = (options: Options = {}): Decorator => {
             // Two callers with one question may judge its answer differently.
             return answer.accepted && !Request.accepts(request, answer.replayed)
               ? lm.generate(request)
-              : Effect.succeed(answer.replayed)
+              : hit("memory", answer.replayed)
           })
         })))
   }
 }
+
+/**
+ * Gives a kept answer, and tells that it was kept.
+ *
+ * @category combinators
+ */
+export const hit = (cache: CacheHit["cache"], completion: Completion): Effect.Effect<Completion> =>
+  Effect.withFiber((fiber) => {
+    const to = Telling.listener(fiber)
+    const { model, provider } = completion
+    if (to !== undefined) Telling.tell(to, fiber, { _tag: "CacheHit", cache, provider, model })
+    return Effect.succeed(completion)
+  })
 
 /**
  * A request on its way to the lookup. It goes through the context, because the key is the question alone, and is taken

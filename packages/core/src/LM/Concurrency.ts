@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import type { Completion } from "../Completion.ts"
 import type { LMError } from "../LMError.ts"
+import * as Telling from "../Telling.ts"
 import * as Ceiling from "./Ceiling.ts"
 import type { Decorator } from "./Decorator.ts"
 import * as Group from "./Group.ts"
@@ -56,8 +57,16 @@ const fixed = (permits: number): Effect.Effect<Bound> =>
   Effect.map(
     PartitionedSemaphore.make<string>({ permits }),
     (semaphore): Bound => (fiber, request) =>
-      Group.inTurn(semaphore, request, semaphore.withPermit(fiber.getRef(Group.Group)))
+      Telling.queueing(
+        "permit",
+        isFree(semaphore),
+        request,
+        (ready) => Group.inTurn(semaphore, ready, semaphore.withPermit(fiber.getRef(Group.Group)))
+      )
   )
+
+const isFree = (semaphore: PartitionedSemaphore.PartitionedSemaphore<string>): Effect.Effect<boolean> =>
+  Effect.map(semaphore.available, (free) => free > 0)
 
 /** More permits than any process has use for, because a semaphore without end has none to hold back. */
 const plenty = 100_000
@@ -75,24 +84,25 @@ const adapting = (max: number): Effect.Effect<Bound> => {
     return semaphore.release(Math.max(0, 1 + more))
   })
   const bound: Bound = (fiber, request) =>
-    Group.inTurn(
-      semaphore,
-      request,
-      (ready) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.flatMap(restore(semaphore.take(fiber.getRef(Group.Group), 1)), () => {
-            const clock = fiber.getRef(Clock.Clock)
-            const begin = clock.currentTimeMillisUnsafe()
-            const sent = Ceiling.sent(ceiling)
-            return Effect.onExit(restore(ready), (exit) => {
-              if (Exit.isSuccess(exit)) Ceiling.answered(ceiling, sent, clock.currentTimeMillisUnsafe() - begin)
-              else if (isRefusal(exit)) Ceiling.refused(ceiling, sent)
-              else Ceiling.ended(ceiling)
-              return giveBack
+    Telling.queueing("permit", isFree(semaphore), request, (asked) =>
+      Group.inTurn(
+        semaphore,
+        asked,
+        (ready) =>
+          Effect.uninterruptibleMask((restore) =>
+            Effect.flatMap(restore(semaphore.take(fiber.getRef(Group.Group), 1)), () => {
+              const clock = fiber.getRef(Clock.Clock)
+              const begin = clock.currentTimeMillisUnsafe()
+              const sent = Ceiling.sent(ceiling)
+              return Effect.onExit(restore(ready), (exit) => {
+                if (Exit.isSuccess(exit)) Ceiling.answered(ceiling, sent, clock.currentTimeMillisUnsafe() - begin)
+                else if (isRefusal(exit)) Ceiling.refused(ceiling, sent)
+                else Ceiling.ended(ceiling)
+                return giveBack
+              })
             })
-          })
-        )
-    )
+          )
+      ))
   return Effect.as(semaphore.take("", permits - given), bound)
 }
 

@@ -10,12 +10,14 @@ import * as Exit from "effect/Exit"
 import type { Completion } from "../Completion.ts"
 import * as LMError from "../LMError.ts"
 import { BudgetExceeded } from "../LMErrorReason.ts"
+import * as Telling from "../Telling.ts"
 import * as Usage from "../Usage.ts"
 import * as Attempts from "./Attempts.ts"
 import type { Request } from "./Request.ts"
 import * as Settings from "./Settings.ts"
 import type { Emit } from "./Sink.ts"
 import { type Service, TypeId } from "./Tag.ts"
+import { told } from "./Told.ts"
 import * as ToolPrompt from "./ToolPrompt.ts"
 
 /** Reported when a request leaves, so that failed and interrupted requests count too. */
@@ -66,7 +68,7 @@ export const make = (options: {
   const generate = options.tools === "prompt" ? byPrompt(options.generate) : options.generate
   const send = (request: Request): Effect.Effect<Completion, LMError.LMError> =>
     Effect.withFiber((fiber) => {
-      const { attempts, sink } = request
+      const { attempts } = request
       const listener = fiber.getRef(Usage.Listener)
       if (attempts !== undefined) {
         if (!Attempts.left(attempts)) {
@@ -77,7 +79,10 @@ export const make = (options: {
         attempts.used++
       }
       listener?.(sent)
-      const answer = sink === undefined ? generate(request) : streamed(generate, request, sink)
+      const to = Telling.listener(fiber)
+      const answer = to === undefined
+        ? answerTo(generate, request)
+        : told(to, fiber, options, request, (observed) => answerTo(generate, observed))
       if (attempts === undefined && listener === undefined) return answer
       return Effect.map(answer, (completion) => {
         if (attempts !== undefined) Attempts.spend(attempts, completion.usage)
@@ -109,6 +114,9 @@ const byPrompt = (generate: Generate): Generate => (request, emit) => {
     ? generate(request, emit)
     : Effect.map(generate(ToolPrompt.write(request), emit), (completion) => ToolPrompt.read(completion, tools))
 }
+
+const answerTo = (generate: Generate, request: Request): Effect.Effect<Completion, LMError.LMError> =>
+  request.sink === undefined ? generate(request) : streamed(generate, request, request.sink)
 
 const streamed = (
   generate: Generate,

@@ -28,6 +28,7 @@ import type { RateLimiterError } from "effect/persistence/RateLimiter"
 import type { Completion } from "../Completion.ts"
 import * as LMError from "../LMError.ts"
 import * as Reason from "../LMErrorReason.ts"
+import * as Telling from "../Telling.ts"
 import type { Decorator } from "./Decorator.ts"
 import * as Group from "./Group.ts"
 import * as Headroom from "./Headroom.ts"
@@ -166,7 +167,7 @@ const limited = (
   const now = clock.currentTimeMillisUnsafe()
   const soonest = Line.soonest(self.line, group, cost, self.paces, now)
   if (soonest >= deadline) return tooLate(self, soonest - now)
-  const turn = Line.stand(self.line, group, cost, reserve(self, clock, cost, deadline))
+  const turn = Telling.waiting("rateLimit", Line.stand(self.line, group, cost, reserve(self, clock, cost, deadline)))
   const epoch = self.quick && self.line.size === 0
     ? Effect.flatMap(atOnce(self, clock, cost), (free) => free ? Effect.succeed(0) : turn)
     : turn

@@ -16,6 +16,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type { Completion } from "../Completion.ts"
 import type { LMError } from "../LMError.ts"
+import * as Telling from "../Telling.ts"
 import * as Attempts from "./Attempts.ts"
 import type { Decorator } from "./Decorator.ts"
 import { wrap } from "./Make.ts"
@@ -86,7 +87,9 @@ const again = (
     const now = clock.currentTimeMillisUnsafe()
     const waited = Effect.flatMap(step(now, failure), ([, backoff]) => {
       const wait = Math.max(Duration.toMillis(backoff), Duration.toMillis(failure.retryAfter ?? Duration.zero))
-      return now + wait >= attempts.deadline ? Effect.fail(failure) : Effect.sleep(wait)
+      return now + wait >= attempts.deadline ?
+        Effect.fail(failure)
+        : Telling.waiting("retry", Effect.sleep(wait), { ms: wait, error: failure.reason._tag })
     })
     return Effect.flatMap(Pull.catchDone(waited, () => Effect.fail(failure)), () =>
       Effect.catchIf(

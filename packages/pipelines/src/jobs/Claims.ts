@@ -18,7 +18,7 @@ import type { StoreError } from "./StoreError.ts"
  * - `attempt`: 1 for the first
  * - `cancelled`, `paused`: asked for since it was enqueued
  * - `remembered`: an earlier run left answers in the memo
- * - `claimedAt`: milliseconds of the store's clock
+ * - `claimedAt`: milliseconds of the store's clock; `waitedMs`: how long it was due before that
  *
  * @category models
  */
@@ -33,6 +33,7 @@ export interface Claim {
   readonly paused: boolean
   readonly remembered: boolean
   readonly claimedAt: number
+  readonly waitedMs: number
   readonly group?: string
   readonly parent?: JobId
 }

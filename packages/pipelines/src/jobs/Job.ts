@@ -28,6 +28,7 @@ import type { Codec, CodecError } from "./Codec.ts"
 import * as Failure from "./Failure.ts"
 import { Handlers } from "./Handlers.ts"
 import { JobCancelled, JobDead, JobNotFound } from "./JobError.ts"
+import * as JobEvents from "./JobEvents.ts"
 import { isFinal, type JobId, type JobInfo } from "./JobInfo.ts"
 import { type Ending, type Entry, Jobs } from "./Jobs.ts"
 import * as Memo from "./Memo.ts"
@@ -233,6 +234,7 @@ export const enqueueMany = <P, A, E>(
     const jobs = yield* Jobs
     const entries = yield* Effect.forEach(payloads, (payload) => entry(job, payload, options), { concurrency: 1 })
     yield* jobs.enqueue(entries)
+    yield* JobEvents.enqueued(entries)
     return entries.map(({ id }) => id)
   })
 
@@ -397,6 +399,7 @@ export const call = <P, A, E>(
           jobs
         )
         yield* jobs.enqueue([{ ...child, id }])
+        yield* JobEvents.enqueued([{ ...child, id }])
       }
       return yield* run.park({ child: id })
     }))

@@ -13,6 +13,7 @@ import * as Request from "@effect-dspy/core/LM/Request"
 import * as Parameters from "@effect-dspy/core/Parameters"
 import type { Fields } from "@effect-dspy/core/Signature"
 import type * as Step from "@effect-dspy/core/Step"
+import * as Telling from "@effect-dspy/core/Telling"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -25,14 +26,20 @@ import type { Run } from "./Run.ts"
  * @category middleware
  */
 export const answers = (run: Run): Around => (request, lm, next) =>
-  kept(run, `lm/${hash(Identity.of(lm, request))}`, CompletionText, run.working(next(request)), {
-    keep: (completion) => Request.accepts(request, completion),
-    // A kept answer that nobody accepts any more (another adapter, a stricter schema) is asked for again.
-    replay: (completion) => {
-      const replayed = { ...completion, replayed: true }
-      return Request.accepts(request, replayed) ? Option.some(replayed) : Option.none()
-    }
-  })
+  Effect.withFiber((fiber) =>
+    kept(run, `lm/${hash(Identity.of(lm, request))}`, CompletionText, run.working(next(request)), {
+      keep: (completion) => Request.accepts(request, completion),
+      // A kept answer that nobody accepts any more (another adapter, a stricter schema) is asked for again.
+      replay: (completion) => {
+        const replayed = { ...completion, replayed: true }
+        if (!Request.accepts(request, replayed)) return Option.none()
+        const to = Telling.listener(fiber)
+        const { model, provider } = replayed
+        if (to !== undefined) Telling.tell(to, fiber, { _tag: "CacheHit", cache: "job", provider, model })
+        return Option.some(replayed)
+      }
+    })
+  )
 
 const CompletionText = Schema.fromJsonString(Schema.toCodecJson(Completion.Completion))
 

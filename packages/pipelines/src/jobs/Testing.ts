@@ -329,7 +329,7 @@ const make: Effect.Effect<Bench, never, Handlers | Scope.Scope> = Effect.gen(fun
   return { jobs, records, drain }
 })
 
-const claim = ({ attempts, cancel, entry }: Record, now: number): Claim => ({
+const claim = ({ attempts, cancel, dueAt, enqueuedAt, entry }: Record, now: number): Claim => ({
   id: entry.id,
   name: entry.name,
   queue: entry.queue,
@@ -339,7 +339,8 @@ const claim = ({ attempts, cancel, entry }: Record, now: number): Claim => ({
   cancelled: cancel,
   paused: false,
   remembered: true,
-  claimedAt: now
+  claimedAt: now,
+  waitedMs: now - Math.max(dueAt, enqueuedAt)
 })
 
 const info = (record: Record): JobInfo => ({

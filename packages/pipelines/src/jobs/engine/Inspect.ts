@@ -30,6 +30,8 @@ interface Row {
   readonly paused: string | null
   readonly memo: number | boolean
   readonly now: number | string
+  readonly due: number | string
+  readonly enqueued: number | string
   readonly group_id: string | null
   readonly parent_id: string | null
 }
@@ -48,7 +50,8 @@ export const make = (
   Effect.map(
     sql<Row>`
       SELECT j.id, j.name, j.cancel, j.group_id, j.parent_id, q.acquired_by AS token, p.queue AS paused,
-        EXISTS (SELECT 1 FROM effect_persistence m WHERE m.store_id = x.memo) AS memo, ${dialect.nowMillis} AS now
+        EXISTS (SELECT 1 FROM effect_persistence m WHERE m.store_id = x.memo) AS memo, ${dialect.nowMillis} AS now,
+        ${dialect.millis(sql`q.visible_at`)} AS due, j.enqueued_at AS enqueued
       FROM ${
       dialect.rows(
         { id: "text", queue: "text", attempt: "bigint", memo: "text" },
@@ -79,6 +82,8 @@ const claim = ({ attempt, element, id, queue }: Taken, row: Row): Claim => ({
   paused: row.paused !== null,
   remembered: Number(row.memo) > 0,
   claimedAt: Number(row.now),
+  // A head start makes a job due before it was there.
+  waitedMs: Math.max(0, Number(row.now) - Math.max(Number(row.due), Number(row.enqueued))),
   ...(row.group_id === null ? undefined : { group: row.group_id }),
   ...(row.parent_id === null ? undefined : { parent: row.parent_id })
 })

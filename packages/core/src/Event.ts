@@ -1,0 +1,326 @@
+/**
+ * What happens while programs run, as data: calls, requests, waits, tools, steps, jobs.
+ *
+ * `Events` tells of them. An event is flat, JSON as it stands, and says where it happened: in which job, pipeline run,
+ * step and predictor call. It holds no prompt, reply or payload unless `Content` was asked for.
+ */
+import type { Usage } from "./Usage.ts"
+
+/**
+ * Where something happens; what is absent does not stand around it.
+ *
+ * - `trace`: id of the trace, where a tracer is installed
+ * - `job`: id of the durable job
+ * - `run`: one run of one pipeline; `step`: path of the step in it (`Document/summarize`)
+ * - `call`: one call of a predictor
+ *
+ * `run` and `call` are numbers in text, unique among the events of one process.
+ *
+ * @category models
+ */
+export interface Place {
+  readonly trace?: string
+  readonly job?: string
+  readonly run?: string
+  readonly step?: string
+  readonly call?: string
+}
+
+/**
+ * How something ended.
+ *
+ * @category models
+ */
+export type Outcome = "succeeded" | "failed" | "interrupted"
+
+/**
+ * How something ended, after how many milliseconds. `error` is the tag of the failure's reason (`RateLimited`,
+ * `Truncated`), never its words.
+ *
+ * @category models
+ */
+export interface Ended {
+  readonly outcome: Outcome
+  readonly error?: string
+  readonly ms: number
+}
+
+/**
+ * A predictor call. `path` is where parameters find it, `kind` what it is (`Predict`, `ReAct`); `input` is its JSON
+ * text, where content is shown.
+ *
+ * @category models
+ */
+export interface CallStarted {
+  readonly _tag: "CallStarted"
+  readonly predictor: string
+  readonly kind: string
+  readonly signature: string
+  readonly path: string
+  readonly input?: string
+}
+
+/**
+ * Its end. `model` and `finishReason` are those of the last reply; `output` is JSON text, where content is shown.
+ *
+ * @category models
+ */
+export interface CallEnded extends Ended {
+  readonly _tag: "CallEnded"
+  readonly predictor: string
+  readonly path: string
+  readonly usage: Usage
+  readonly attempts: number
+  readonly provider: string
+  readonly model: string
+  readonly finishReason?: string
+  readonly output?: string
+}
+
+/**
+ * A request leaves; `attempt` counts those of its logical call from 1.
+ *
+ * @category models
+ */
+export interface AttemptStarted {
+  readonly _tag: "AttemptStarted"
+  readonly attempt: number
+  readonly provider: string
+  readonly model: string
+}
+
+/**
+ * The first piece of a streamed answer.
+ *
+ * @category models
+ */
+export interface FirstToken {
+  readonly _tag: "FirstToken"
+  readonly attempt: number
+  readonly provider: string
+  readonly model: string
+  readonly ms: number
+}
+
+/**
+ * How much of a streamed answer is written: `characters` from its beginning. At most ten a second tell of it, and the
+ * last one comes before `AttemptEnded`. `text` is what came since the one before, where content is shown.
+ *
+ * @category models
+ */
+export interface Written {
+  readonly _tag: "Written"
+  readonly attempt: number
+  readonly characters: number
+  readonly text?: string
+}
+
+/**
+ * The answer to a request, or its failure. `firstTokenMs` is there for streamed answers.
+ *
+ * @category models
+ */
+export interface AttemptEnded extends Ended {
+  readonly _tag: "AttemptEnded"
+  readonly attempt: number
+  readonly provider: string
+  readonly model: string
+  readonly usage: Usage
+  readonly finishReason?: string
+  readonly firstTokenMs?: number
+  readonly retryAfterMs?: number
+}
+
+/**
+ * What is waited for: the time until a retry, a turn under a rate limit, a permit of a bound on requests, a turn of a
+ * pipeline that bounds its steps.
+ *
+ * @category models
+ */
+export type Wait = "retry" | "rateLimit" | "permit" | "turn"
+
+/**
+ * A wait begins; `ms` says how long it will be, where that is known, and `error` what it is for.
+ *
+ * @category models
+ */
+export interface Waiting {
+  readonly _tag: "Waiting"
+  readonly for: Wait
+  readonly ms?: number
+  readonly error?: string
+}
+
+/**
+ * A wait is over.
+ *
+ * @category models
+ */
+export interface Waited extends Ended {
+  readonly _tag: "Waited"
+  readonly for: Wait
+}
+
+/**
+ * An answer that was not asked for again: kept in memory (or shared with a call in flight), in a store, or in the
+ * memo of a job.
+ *
+ * @category models
+ */
+export interface CacheHit {
+  readonly _tag: "CacheHit"
+  readonly cache: "memory" | "store" | "job"
+  readonly provider: string
+  readonly model: string
+}
+
+/**
+ * A model calls a tool; `id` is the model's name for the call.
+ *
+ * @category models
+ */
+export interface ToolStarted {
+  readonly _tag: "ToolStarted"
+  readonly tool: string
+  readonly id: string
+}
+
+/**
+ * Its end. An error that was told to the model is `failed` too.
+ *
+ * @category models
+ */
+export interface ToolEnded extends Ended {
+  readonly _tag: "ToolEnded"
+  readonly tool: string
+  readonly id: string
+}
+
+/**
+ * A pipeline begins. `steps` is its graph: which steps each one waits for.
+ *
+ * @category models
+ */
+export interface RunStarted {
+  readonly _tag: "RunStarted"
+  readonly pipeline: string
+  readonly steps: ReadonlyArray<{ readonly name: string; readonly after: ReadonlyArray<string> }>
+}
+
+/**
+ * Its end.
+ *
+ * @category models
+ */
+export interface RunEnded extends Ended {
+  readonly _tag: "RunEnded"
+  readonly pipeline: string
+}
+
+/**
+ * A step of a pipeline: its fields have arrived and its turn has come.
+ *
+ * @category models
+ */
+export interface StepStarted {
+  readonly _tag: "StepStarted"
+  readonly name: string
+}
+
+/**
+ * Its end, with what its model calls cost.
+ *
+ * @category models
+ */
+export interface StepEnded extends Ended {
+  readonly _tag: "StepEnded"
+  readonly name: string
+  readonly usage: Usage
+}
+
+/**
+ * A durable job is in the store: `job` is its id.
+ *
+ * @category models
+ */
+export interface JobEnqueued {
+  readonly _tag: "JobEnqueued"
+  readonly job: string
+  readonly name: string
+  readonly queue: string
+  readonly delayMs: number
+}
+
+/**
+ * A worker runs a job; `attempt` counts from 1. `waitedMs` is how long it was due.
+ *
+ * @category models
+ */
+export interface JobStarted {
+  readonly _tag: "JobStarted"
+  readonly name: string
+  readonly queue: string
+  readonly attempt: number
+  readonly waitedMs: number
+}
+
+/**
+ * What came of it: `retrying` and `returned` run again after `delayMs`, the latter without being counted; a `parked`
+ * job waits for a time, a child or a signal.
+ *
+ * @category models
+ */
+export interface JobEnded {
+  readonly _tag: "JobEnded"
+  readonly name: string
+  readonly queue: string
+  readonly attempt: number
+  readonly outcome: "succeeded" | "retrying" | "dead" | "cancelled" | "parked" | "returned"
+  readonly error?: string
+  readonly delayMs?: number
+  readonly usage: Usage
+  readonly ms: number
+}
+
+/**
+ * Told to a subscriber who was slow: so many events before the next one are lost to it.
+ *
+ * @category models
+ */
+export interface Missed {
+  readonly _tag: "Missed"
+  readonly count: number
+}
+
+/**
+ * What can happen.
+ *
+ * @category models
+ */
+export type Happening =
+  | CallStarted
+  | CallEnded
+  | AttemptStarted
+  | FirstToken
+  | Written
+  | AttemptEnded
+  | Waiting
+  | Waited
+  | CacheHit
+  | ToolStarted
+  | ToolEnded
+  | RunStarted
+  | RunEnded
+  | StepStarted
+  | StepEnded
+  | JobEnqueued
+  | JobStarted
+  | JobEnded
+  | Missed
+
+/**
+ * Something that happened, where, and when: `at` in milliseconds of the Clock.
+ *
+ * @category models
+ */
+export type Event = Happening & Place & { readonly at: number }

@@ -1,0 +1,56 @@
+/**
+ * The events of a pipeline run and its steps, where somebody listens.
+ */
+import * as Telling from "@effect-dspy/core/Telling"
+import * as Usage from "@effect-dspy/core/Usage"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { Plan } from "./Plan.ts"
+
+/**
+ * Tells of a run, and makes it the place of what happens in it.
+ *
+ * @category combinators
+ */
+export const run = <A, E, R>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  pipeline: string,
+  plan: Plan,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  const to = Telling.listener(fiber)
+  if (to === undefined) return self
+  const told = Effect.withFiber<A, E, R>((fiber) => {
+    Telling.tell(to, fiber, {
+      _tag: "RunStarted",
+      pipeline,
+      steps: plan.steps.map(({ after, name }) => ({ name, after }))
+    })
+    return Telling.ending(fiber, self, (ended) => Telling.tell(to, fiber, { _tag: "RunEnded", pipeline, ...ended }))
+  })
+  return Telling.within(fiber, { run: to.id() }, told)
+}
+
+/**
+ * Tells of a step that begins now.
+ *
+ * @category combinators
+ */
+export const step = <A, E, R>(pipeline: string, name: string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const to = Telling.listener(fiber)
+    if (to === undefined) return self
+    const told = Effect.withFiber<A, E, R>((fiber) => {
+      let usage = Usage.zero
+      Telling.tell(to, fiber, { _tag: "StepStarted", name })
+      const counted = Usage.observe((more) => {
+        usage = Usage.add(usage, more)
+      })(self)
+      return Telling.ending(
+        fiber,
+        counted,
+        (ended) => Telling.tell(to, fiber, { _tag: "StepEnded", name, ...ended, usage })
+      )
+    })
+    return Telling.within(fiber, { step: `${pipeline}/${name}` }, told)
+  })
