@@ -193,15 +193,14 @@ const run = (
 
 const inTurn = (bound: number) => {
   const semaphore = Semaphore.makeUnsafe(bound)
-  let inside = 0
-  const free = Effect.sync(() => inside < bound)
-  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
-    const counted = Effect.suspend(() => {
-      inside++
-      return Effect.ensuring(self, Effect.sync(() => inside--))
+  // Those inside and those in line: a permit that is given back may be somebody's already.
+  let present = 0
+  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.suspend(() => {
+      const free = Effect.succeed(present++ < bound)
+      const entered = Telling.queueing("turn", free, self, (ready) => semaphore.withPermit(ready))
+      return Effect.ensuring(entered, Effect.sync(() => present--))
     })
-    return Telling.queueing("turn", free, counted, (ready) => semaphore.withPermit(ready))
-  }
 }
 
 const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
