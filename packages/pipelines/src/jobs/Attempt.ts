@@ -161,12 +161,9 @@ const retry = (job: Any, verdict: Failure.Verdict, jobs?: Jobs): Effect.Effect<S
   })
 
 /** Tells the job's own hook that it is dead. */
-const mourn = (jobs: Jobs, claim: Claim, { job }: Handler): Effect.Effect<void> => {
-  const { onDead } = job
-  if (onDead === undefined) return Effect.void
-  return Effect.gen(function*() {
+const mourn = (jobs: Jobs, claim: Claim, { job, onDead }: Handler): Effect.Effect<void> =>
+  Effect.gen(function*() {
     const payload = yield* open(jobs, job, claim)
     const info = yield* jobs.find(claim.id)
     if (Option.isSome(payload) && Option.isSome(info)) yield* onDead(payload.value, info.value)
   }).pipe(Effect.catchCause((cause) => Effect.logWarning(`Job ${claim.id}: onDead failed`, cause)))
-}

@@ -4,6 +4,7 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type { Any } from "./Job.ts"
+import type { JobInfo } from "./JobInfo.ts"
 
 /**
  * A job with the code that does it. Its services are provided already.
@@ -13,6 +14,7 @@ import type { Any } from "./Job.ts"
 export interface Handler {
   readonly job: Any
   readonly run: (payload: unknown) => Effect.Effect<unknown, unknown>
+  readonly onDead: (payload: unknown, job: JobInfo) => Effect.Effect<void>
 }
 
 /**

@@ -26,7 +26,7 @@ import * as Schema from "effect/Schema"
 import { createHash } from "node:crypto"
 import type { Codec, CodecError } from "./Codec.ts"
 import * as Failure from "./Failure.ts"
-import { Handlers } from "./Handlers.ts"
+import { type Handler, Handlers } from "./Handlers.ts"
 import { JobCancelled, JobDead, JobNotFound } from "./JobError.ts"
 import * as JobEvents from "./JobEvents.ts"
 import { isFinal, type JobId, type JobInfo } from "./JobInfo.ts"
@@ -51,7 +51,6 @@ type Value<S> = S extends Schema.Codec<infer A, infer _I> ? A : S extends Fields
  * - `timeout`: of one attempt; default none
  * - `priority`: minutes of head start over jobs that came before, default 0. A job that waits longer than that
  *   goes first, so nobody starves.
- * - `onDead`: runs in the worker when the job has died, at most once; it sees the payload
  *
  * @category models
  */
@@ -65,7 +64,6 @@ export interface Options<P extends Shape, A extends Shape, E extends Shape> {
   readonly maxAttempts?: number
   readonly timeout?: Duration.Input
   readonly priority?: number
-  readonly onDead?: (payload: Value<P>, job: JobInfo) => Effect.Effect<void>
 }
 
 /**
@@ -83,13 +81,13 @@ export interface Any {
   readonly retry: Retry.Retry
   readonly maxAttempts: number
   readonly timeout: Duration.Duration | undefined
-  readonly onDead: ((payload: unknown, job: JobInfo) => Effect.Effect<void>) | undefined
 }
 
 /**
  * A job that takes `P`, gives `A` and may fail with `E`.
  *
  * - `toLayer`: gives the job to a worker. The handler's services are those there are when the layer is built.
+ *   `onDead` runs in the worker when the job has died, at most once; it sees the payload.
  *
  * @category models
  */
@@ -99,9 +97,10 @@ export interface Job<in out P, in out A, out E> extends Any {
   readonly errorText: Schema.Codec<E, string>
   readonly priority: number
   readonly identify: ((payload: P) => string) | undefined
-  readonly toLayer: <R>(
-    handler: (payload: P) => Effect.Effect<NoInfer<A>, unknown, R>
-  ) => Layer.Layer<never, never, Handlers | R>
+  readonly toLayer: <R, R2 = never>(
+    handler: (payload: P) => Effect.Effect<NoInfer<A>, unknown, R>,
+    options?: { readonly onDead?: (payload: P, job: JobInfo) => Effect.Effect<void, never, R2> }
+  ) => Layer.Layer<never, never, Handlers | R | R2>
 }
 
 /**
@@ -142,16 +141,15 @@ export const make = <
     isError: Schema.is(Schema.toType(error)),
     retry: options.retry ?? Retry.standard,
     maxAttempts: options.maxAttempts ?? 5,
-    timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout),
-    // The worker hands it what the payload's schema has decoded.
-    onDead: options.onDead as Any["onDead"]
+    timeout: options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout)
   }
   return {
     ...job,
     priority: options.priority ?? 0,
     identify: options.id,
-    // The worker hands it what the payload's schema has decoded, with the services there are then.
-    toLayer: (handler) => register(job, handler as (payload: unknown) => Effect.Effect<unknown, unknown, never>)
+    // The worker hands them what the payload's schema has decoded, with the services there are then.
+    toLayer: (handler, { onDead } = {}) =>
+      register(job, handler as Handler["run"], (onDead ?? (() => Effect.void)) as Handler["onDead"])
   }
 }
 
@@ -466,15 +464,18 @@ const textOf = <A>(schema: Schema.Codec<A, unknown>): Schema.Codec<A, string> =>
 
 const register = (
   job: Any,
-  handler: (payload: unknown) => Effect.Effect<unknown, unknown, never>
+  run: Handler["run"],
+  onDead: Handler["onDead"]
 ): Layer.Layer<never, never, Handlers> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const handlers = yield* Handlers
     const services = yield* Effect.context<never>()
+    // What the worker sets for the job (the run, middleware) goes before what was there when the layer was built.
+    const provide = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.updateContext(self, (own: Context.Context<never>) => Context.merge(services, own))
     handlers.set(job.name, {
       job,
-      // What the worker sets for the job (the run, middleware) goes before what was there when the layer was built.
-      run: (payload) =>
-        Effect.updateContext(handler(payload), (own: Context.Context<never>) => Context.merge(services, own))
+      run: (payload) => provide(run(payload)),
+      onDead: (payload, info) => provide(onDead(payload, info))
     })
   }))

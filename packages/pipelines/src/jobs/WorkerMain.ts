@@ -15,7 +15,7 @@ import * as Worker from "./Worker.ts"
 
 /**
  * Runs a worker's layer as the whole program. The process exits with 0 after SIGTERM, 130 after Ctrl-C, 1 when
- * the layer fails.
+ * the layer fails, which is logged; `onFailure` tells it otherwise and gives another code.
  *
  * ```ts no-run
  * import { Job, Worker, WorkerMain } from "@effect-dspy/pipelines/jobs"
@@ -32,11 +32,18 @@ import * as Worker from "./Worker.ts"
  *
  * @category running
  */
-export const run = <A, E>(worker: Layer.Layer<A, E>): void => {
+export const run = <A, E>(
+  worker: Layer.Layer<A, E>,
+  options: { readonly onFailure?: (cause: Cause.Cause<E>) => Effect.Effect<number> } = {}
+): void => {
+  const { onFailure = (cause) => Effect.as(Effect.logError("The worker can't go on", cause), 1) } = options
+  let failed = 1
   const fiber = Effect.runFork(
     Layer.launch(worker).pipe(
       Effect.tapCause((cause) =>
-        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("The worker can't go on", cause)
+        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.map(onFailure(cause), (code) => {
+          failed = code
+        })
       )
     )
   )
@@ -53,7 +60,7 @@ export const run = <A, E>(worker: Layer.Layer<A, E>): void => {
   }
   for (const signal of signals) process.on(signal, stop)
   fiber.addObserver((exit) => {
-    process.exitCode = received === "SIGINT" ? 130 : received === "SIGTERM" || Exit.isSuccess(exit) ? 0 : 1
+    process.exitCode = received === "SIGINT" ? 130 : received === "SIGTERM" || Exit.isSuccess(exit) ? 0 : failed
     process.exit()
   })
 }

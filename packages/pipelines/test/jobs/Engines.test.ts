@@ -79,12 +79,13 @@ onEveryEngine("jobs", (test) => {
         payload: { n: Schema.Int },
         success: Schema.String,
         retry: soon,
-        maxAttempts: 2,
-        onDead: (payload, job) => Effect.sync(() => died.push([payload, job.state]))
+        maxAttempts: 2
       })
       const handler = Fragile.toLayer(() =>
-        Effect.suspend(() => broken ? Effect.fail({ _tag: "Broken", message: "my secret" }) : Effect.succeed("fine"))
-      )
+        Effect.suspend(() => broken ? Effect.fail({ _tag: "Broken", message: "my secret" }) : Effect.succeed("fine")), {
+        // It has the handler's services.
+        onDead: (payload, job) => Effect.flatMap(Jobs, () => Effect.sync(() => died.push([payload, job.state])))
+      })
       yield* Effect.gen(function*() {
         const jobs = yield* Jobs
         const id = yield* Job.enqueue(Fragile, { n: 1 })

@@ -1,0 +1,87 @@
+/**
+ * `npm run jobs:enqueue -- FILE|DIR|GLOB ... [--db URL] [--lm MODEL] [--priority N] [--delay DURATION]`
+ *
+ * Puts documents into the app's table and a job for each beside it, all in one transaction, and prints the jobs' ids.
+ * The same text is the same job: enqueued twice, it is done once.
+ */
+import { Job } from "@effect-dspy/pipelines/jobs"
+import { Console, Effect, Layer, Option, Result } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { SqlClient } from "effect/sql"
+import { createHash } from "node:crypto"
+import * as process from "node:process"
+import * as Sources from "../main/Sources.ts"
+import * as Db from "./Db.ts"
+import { ProcessDocument } from "./DocumentProcessor.ts"
+import { Documents } from "./Documents.ts"
+import * as Program from "./Program.ts"
+
+const maxBytes = 1_000_000
+
+const command = Command.make("jobs:enqueue", {
+  files: Argument.String("FILE|DIR|GLOB").pipe(
+    Argument.atLeast(1),
+    Argument.withDescription(
+      "Text or Markdown; - reads standard input; a directory means its *.md, *.markdown and *.txt"
+    )
+  ),
+  db: Db.flag,
+  lm: Flag.String("lm").pipe(
+    Flag.withMetavar("MODEL"),
+    Flag.optional,
+    Flag.withDescription("The model for these documents; default the worker's")
+  ),
+  priority: Flag.Finite("priority").pipe(
+    Flag.withMetavar("MINUTES"),
+    Flag.withDefault(0),
+    Flag.withDescription("Head start over jobs that came before, default 0")
+  ),
+  delay: Program.duration("delay").pipe(Flag.optional, Flag.withDescription("Due so much later"))
+}, ({ db, delay, files, lm, priority }) =>
+  Effect.gen(function*() {
+    const base = process.env["INIT_CWD"] ?? process.cwd()
+    let failed = false
+    const read = (source: Sources.Source) =>
+      Effect.result(Sources.text(source, maxBytes)).pipe(
+        Effect.flatMap(Result.match({
+          onFailure: ({ message }) => {
+            failed = true
+            return Effect.as(Console.error(`${source.name}: ${message}`), [])
+          },
+          onSuccess: (content) => Effect.succeed([{ id: source.name, content, version: version(content) }])
+        }))
+      )
+    const sources = yield* Sources.expand(files, base)
+    const found = (yield* Effect.forEach(sources, read, { concurrency: 8 })).flat()
+    const enqueue = Effect.gen(function*() {
+      const sql = yield* SqlClient.SqlClient
+      const documents = yield* Documents
+      const all = Effect.andThen(
+        Effect.forEach(found, ({ content, id, version }) => documents.add(id, version, content), {
+          concurrency: 1,
+          discard: true
+        }),
+        Job.enqueueMany(
+          ProcessDocument,
+          found.map(({ id, version }) => ({
+            documentId: id,
+            version,
+            ...Option.match(lm, { onNone: () => undefined, onSome: (lm) => ({ lm }) })
+          })),
+          { priority, ...Option.match(delay, { onNone: () => undefined, onSome: (delay) => ({ delay }) }) }
+        )
+      )
+      return yield* sql.withTransaction(all)
+    })
+    // A payload that does not fit its own schema is a bug of this file; only the store may fail.
+    const ids = yield* Effect.provide(
+      Effect.catchTag(enqueue, ["SchemaError", "CodecError", "SqlError"], Effect.die),
+      Documents.layer.pipe(Layer.provideMerge(Db.layer(db)))
+    )
+    yield* Effect.forEach(ids, (id) => Console.log(id), { concurrency: 1, discard: true })
+    if (failed) return yield* Effect.fail("failed" as const)
+  })).pipe(Command.withDescription("Enqueue documents as durable jobs"))
+
+const version = (content: string): string => createHash("sha256").update(content).digest("hex").slice(0, 12)
+
+Program.run(command)
