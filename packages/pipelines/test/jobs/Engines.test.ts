@@ -84,7 +84,8 @@ onEveryEngine("jobs", (test) => {
       const handler = Fragile.toLayer(() =>
         Effect.suspend(() => broken ? Effect.fail({ _tag: "Broken", message: "my secret" }) : Effect.succeed("fine")), {
         // It has the handler's services.
-        onDead: (payload, job) => Effect.flatMap(Jobs, () => Effect.sync(() => died.push([payload, job.state])))
+        onDead: (payload, job) =>
+          Effect.flatMap(Jobs, () => Effect.sync(() => died.push([payload, job.state])))
       })
       yield* Effect.gen(function*() {
         const jobs = yield* Jobs
@@ -95,7 +96,9 @@ onEveryEngine("jobs", (test) => {
         assert.deepInclude(job, { state: "dead", attempts: 2 })
         assert.deepInclude(job.failure, { kind: "failed", name: "Broken", attempt: 2 })
         assert.notInclude(JSON.stringify(job), "secret")
-        yield* until(Effect.sync(() => died.length === 1))
+        yield* until(Effect.sync(() =>
+          died.length === 1
+        ))
         assert.deepStrictEqual(died, [[{ n: 1 }, "dead"]])
         assert.deepStrictEqual((yield* jobs.list({ state: "dead" })).map((job) => job.id), [id])
         broken = false
