@@ -13,14 +13,14 @@ import type { Result } from "../main/DocumentPipeline.ts"
  * - `waiting`: for its turn, or for its next attempt; `failed`: nobody tries again
  * - the fields are those the pipeline gives, each there as soon as it is known
  */
-export interface Document {
+interface Document {
   readonly id: string
   readonly status: "waiting" | "processing" | "completed" | "failed"
   readonly fields: Partial<Result>
   readonly error: string | undefined
 }
 
-export interface Service {
+interface Service {
   readonly add: (id: string, version: string, content: string) => Effect.Effect<void, StoreError.StoreError>
   readonly content: (id: string) => Effect.Effect<Option.Option<string>, StoreError.StoreError>
   readonly find: (id: string) => Effect.Effect<Option.Option<Document>, StoreError.StoreError>
