@@ -23,6 +23,7 @@ export type State = "scheduled" | "queued" | "running" | "retrying" | "succeeded
  * - `attempts`: runs of the handler that count; runs handed back don't
  * - `unknown`: no worker that claimed it knows its name; it waits for one that does
  * - `progress`: what the handler last said of it
+ * - `startedAt`: when its last run began; of a job that runs, known a moment later
  * - times are in milliseconds of the store's clock
  *
  * @category models
@@ -41,6 +42,7 @@ export interface JobInfo {
   readonly failure?: Failure
   readonly enqueuedAt: number
   readonly dueAt: number
+  readonly startedAt?: number
   readonly finishedAt?: number
 }
 

@@ -45,7 +45,7 @@ export interface Ending {
 }
 
 /**
- * Which jobs to list, newest first. `limit` defaults to 100.
+ * Which jobs to list, newest first: ended ones by their end, others by when they came. `limit` defaults to 100.
  *
  * @category models
  */
@@ -58,7 +58,7 @@ export interface Filter {
 }
 
 /**
- * How many jobs of a queue are in a state.
+ * How many jobs of a queue are in a state. Of a long queue some counts are only known to be `atLeast` so many.
  *
  * @category models
  */
@@ -66,6 +66,7 @@ export interface Count {
   readonly queue: string
   readonly state: State
   readonly count: number
+  readonly atLeast?: true
 }
 
 /**

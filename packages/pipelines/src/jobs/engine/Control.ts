@@ -9,6 +9,7 @@ import type { Retention } from "../Jobs.ts"
 import type { Dialect } from "./Dialect.ts"
 import type { Ended } from "./Finish.ts"
 import { store } from "./Settle.ts"
+import * as Statistics from "./Statistics.ts"
 
 /** Rows deleted in one transaction: few enough that workers hardly notice. */
 const pruneBatch = 500
@@ -81,6 +82,7 @@ export const prune = (sql: SqlClient.SqlClient, dialect: Dialect) =>
         pruned += deleted
       } while (deleted === pruneBatch)
     }
+    yield* Statistics.merge(sql, dialect)
     yield* sql`
       DELETE FROM effect_dspy_groups WHERE finished_at <= ${dialect.nowMillis} - ${Math.ceil(retention.deadMillis)}`
     return pruned
@@ -91,7 +93,7 @@ const batch = (sql: SqlClient.SqlClient, dialect: Dialect, state: string, keptMi
     const gone = yield* sql<{ readonly id: JobId }>`
       DELETE FROM effect_dspy_jobs WHERE id IN (
         SELECT id FROM effect_dspy_jobs
-        WHERE state = ${state} AND finished_at <= ${dialect.nowMillis} - ${Math.ceil(keptMillis)}
+        WHERE state <> 'open' AND state = ${state} AND finished_at <= ${dialect.nowMillis} - ${Math.ceil(keptMillis)}
         LIMIT ${pruneBatch}
       ) RETURNING id`
     if (gone.length === 0) return 0

@@ -6,11 +6,12 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
-import type { Fragment } from "effect/sql/Statement"
 import * as Failure from "../Failure.ts"
 import type { JobId, JobInfo, State } from "../JobInfo.ts"
 import type { Count, Ending, Filter, GroupInfo } from "../Jobs.ts"
+import * as Counts from "./Counts.ts"
 import type { Dialect } from "./Dialect.ts"
+import * as Pages from "./Pages.ts"
 
 /** A job as the database gives it; PostgreSQL gives big integers in more than one form. */
 interface Row {
@@ -27,6 +28,7 @@ interface Row {
   readonly failure: string | null
   readonly enqueued_at: number | string
   readonly due_at: number | string
+  readonly started_at: number | string | null
   readonly finished_at: number | string | null
 }
 
@@ -38,9 +40,20 @@ interface Row {
 export interface Listing {
   readonly find: (id: JobId) => Effect.Effect<Option.Option<JobInfo>, SqlError>
   readonly ending: (id: JobId) => Effect.Effect<Option.Option<Ending>, SqlError>
+  readonly page: (question: Pages.Question) => Effect.Effect<Page, SqlError>
   readonly list: (filter: Filter) => Effect.Effect<ReadonlyArray<JobInfo>, SqlError>
   readonly counts: Effect.Effect<ReadonlyArray<Count>, SqlError>
   readonly findGroup: (id: string) => Effect.Effect<Option.Option<GroupInfo>, SqlError>
+}
+
+/**
+ * A part of a list; `next` is where the next one begins, absent at the end.
+ *
+ * @category models
+ */
+export interface Page {
+  readonly jobs: ReadonlyArray<JobInfo>
+  readonly next?: string
 }
 
 /**
@@ -57,16 +70,28 @@ export const make = (sql: SqlClient.SqlClient, dialect: Dialect): Listing => {
     WHEN j.hold IS NULL AND j.failure IS NOT NULL THEN 'retrying'
     ELSE 'scheduled' END`
   const from = sql`FROM effect_dspy_jobs j JOIN effect_queue q ON q.id = j.id AND q.queue_name = j.queue`
-  const select = (conditions: ReadonlyArray<Fragment>, limit: number) =>
-    Effect.map(
-      sql<Row>`
-        SELECT j.id, j.name, j.queue, ${state} AS state, q.attempts, j.priority, j.hold, j.group_id, j.parent_id,
-          j.progress, j.failure, j.enqueued_at, j.finished_at, ${dialect.millis(sql`q.visible_at`)} AS due_at
-        ${from} WHERE ${sql.and(conditions)} ORDER BY q.sequence DESC LIMIT ${limit}`,
-      (rows) => rows.map(info)
-    )
+  const columns = sql`j.id, j.name, j.queue, ${state} AS state, q.attempts, j.priority, j.hold, j.group_id, j.parent_id,
+    j.progress, j.failure, j.enqueued_at, j.started_at, j.finished_at, ${dialect.millis(sql`q.visible_at`)} AS due_at`
+  const keys = Pages.make(sql, state)
+  const page = Effect.fnUntraced(function*(question: Pages.Question) {
+    const { ids, next } = yield* keys(question)
+    const rows = ids.length === 0 ? [] : yield* sql<Row>`
+      SELECT ${columns} ${from} WHERE j.id IN (
+        SELECT x.id FROM ${dialect.rows({ id: "text" }, ids.map((id) => ({ id })))}
+      )`
+    const jobs = new Map(rows.map((row) => [row.id, info(row)]))
+    return {
+      jobs: ids.flatMap((id) => jobs.get(id) ?? []),
+      ...(next === undefined ? undefined : { next })
+    }
+  })
   return {
-    find: (id) => Effect.map(select([sql`j.id = ${id}`], 1), ([job]) => Option.fromUndefinedOr(job)),
+    find: (id) =>
+      Effect.map(
+        sql<Row>`SELECT ${columns} ${from} WHERE j.id = ${id}`,
+        ([row]) => row === undefined ? Option.none() : Option.some(info(row))
+      ),
+    page,
     ending: (id) =>
       Effect.map(
         sql<Pick<Row, "state" | "failure"> & { readonly result: string | null; readonly error: string | null }>`
@@ -79,20 +104,22 @@ export const make = (sql: SqlClient.SqlClient, dialect: Dialect): Listing => {
             ...(row.failure === null ? undefined : { failure: failure(row.failure) })
           })
       ),
-    list: (filter) =>
-      select([
-        sql`1 = 1`,
-        ...(filter.state === undefined ? [] : [sql`${state} = ${filter.state}`]),
-        ...(filter.queue === undefined ? [] : [sql`j.queue = ${filter.queue}`]),
-        ...(filter.name === undefined ? [] : [sql`j.name = ${filter.name}`]),
-        ...(filter.group === undefined ? [] : [sql`j.group_id = ${filter.group}`])
-      ], filter.limit ?? 100),
-    counts: Effect.map(
-      sql<{ readonly queue: string; readonly state: State; readonly count: number | string }>`
-        SELECT queue, state, COUNT(*) AS count FROM (SELECT j.queue AS queue, ${state} AS state ${from}) AS jobs
-        GROUP BY queue, state ORDER BY queue, state`,
-      (rows) => rows.map((row) => ({ ...row, count: Number(row.count) }))
-    ),
+    list: Effect.fnUntraced(function*(filter) {
+      const limit = filter.limit ?? 100
+      const jobs: Array<JobInfo> = []
+      let cursor: string | undefined
+      do {
+        const found: Page = yield* page({
+          ...filter,
+          limit: limit - jobs.length,
+          ...(cursor === undefined ? undefined : { cursor })
+        })
+        jobs.push(...found.jobs)
+        cursor = found.next
+      } while (cursor !== undefined && jobs.length < limit)
+      return jobs
+    }),
+    counts: Counts.make(sql, dialect),
     findGroup: (id) =>
       Effect.map(
         sql<{ readonly [K in keyof GroupInfo]: K extends "id" ? string : number | string }>`
@@ -122,6 +149,7 @@ const info = (row: Row): JobInfo => ({
   ...(row.failure === null ? undefined : { failure: failure(row.failure) }),
   enqueuedAt: Number(row.enqueued_at),
   dueAt: Number(row.due_at),
+  ...(row.started_at === null ? undefined : { startedAt: Number(row.started_at) }),
   ...(row.finished_at === null ? undefined : { finishedAt: Number(row.finished_at) })
 })
 

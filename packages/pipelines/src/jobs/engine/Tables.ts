@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Migrator from "effect/sql/Migrator"
 import * as SqlClient from "effect/sql/SqlClient"
+import * as Statistics from "./Statistics.ts"
 
 /**
  * Creates what is missing.
@@ -55,5 +56,6 @@ const migrations = Migrator.fromRecord({
       PRIMARY KEY (job_id, name)
     )`
     yield* sql`CREATE TABLE effect_dspy_paused (queue VARCHAR(255) PRIMARY KEY)`
-  })
+  }),
+  "0002_statistics": Statistics.create
 })
