@@ -116,21 +116,88 @@ export const make = <
   R = never
 >(name: Name, options: Options<P, S, Policy, E, R>): Tool<Name, Policy, E, R> => {
   type Input = Schema.Struct<P>["Type"]
-  const { approve, failure, run } = options
-  // Absent means `return`, and that is what the type says then.
-  const onFailure = (options.onFailure ?? "return") as Policy
+  const { failure, run } = options
   const { decode, jsonSchema } = parameters(name, options.parameters)
   const write = Schema.encodeUnknownResult(Schema.toCodecJson(options.success))
   const writeFailure = failure === undefined
     ? undefined
     : Schema.encodeUnknownResult(Schema.toCodecJson(failure))
+  return build(name, {
+    ...options,
+    parameters: jsonSchema,
+    read: (argument) => {
+      const decoded = decode(argument)
+      if (Result.isSuccess(decoded)) return Result.succeed(decoded.success as Input)
+      return Result.fail(`Wrong arguments:${decoded.failure.map((issue) => `\n- ${describe(issue)}`).join("")}`)
+    },
+    run: (input) => Effect.map(run(input), (value) => said(Result.getOrThrow(write(value)), false)),
+    shown: (error) => shown(error, writeFailure)
+  })
+}
+
+/**
+ * - `parameters`: the JSON schema of the arguments, an object
+ * - `run`: checks the arguments and says what a model is told; wrong ones are an answer that is an error
+ * - `failure`: what a model is told of a failure; without it, its `message`
+ * - `onFailure`, `timeout`, `approve`: as in `Options`
+ *
+ * @category models
+ */
+export interface JsonOptions<Policy extends FailurePolicy, E, R> {
+  readonly description: string
+  readonly parameters: JsonSchema.JsonSchema
+  readonly onFailure?: Policy
+  readonly timeout?: Duration.Input
+  readonly approve?: (argument: Signature.Encoded) => Effect.Effect<boolean, never, R>
+  readonly run: (argument: Signature.Encoded) => Effect.Effect<Answer, E, R>
+  readonly failure?: (error: E) => unknown
+}
+
+/**
+ * A tool that is described by a JSON schema and lives elsewhere: on a server, in another library. A model is shown the
+ * schema as it is; whoever runs the tool knows how to check arguments by it.
+ *
+ * @category constructors
+ */
+export const fromJsonSchema = <
+  const Name extends string,
+  const Policy extends FailurePolicy = "return",
+  E = never,
+  R = never
+>(
+  name: Name,
+  options: JsonOptions<Policy, E, R>
+): Tool<Name, Policy, E, R> =>
+  build(name, {
+    ...options,
+    read: (argument) =>
+      typeof argument === "object" && argument !== null && !Array.isArray(argument)
+        // An object of JSON, whose keys are strings.
+        ? Result.succeed(argument as Signature.Encoded)
+        : Result.fail("Wrong arguments:\n- expected an object"),
+    shown: options.failure ?? ((error) => shown(error, undefined))
+  })
+
+/** What every tool is: arguments read, approval asked, a run under its limit and its policy. */
+const build = <Name extends string, Policy extends FailurePolicy, Input, E, R>(name: Name, options: {
+  readonly description: string
+  readonly parameters: JsonSchema.JsonSchema
+  readonly onFailure?: Policy
+  readonly timeout?: Duration.Input
+  readonly approve?: (input: Input) => Effect.Effect<boolean, never, R>
+  readonly read: (argument: unknown) => Result.Result<Input, string>
+  readonly run: (input: Input) => Effect.Effect<Answer, E, R>
+  readonly shown: (error: E) => unknown
+}): Tool<Name, Policy, E, R> => {
+  const { approve, description, read, run } = options
+  // Absent means `return`, and that is what the type says then.
+  const onFailure = (options.onFailure ?? "return") as Policy
   const limit = options.timeout === undefined ? undefined : Duration.fromInputUnsafe(options.timeout)
 
   const answered = (input: Input): Effect.Effect<Answer, E, R> => {
-    const ran = Effect.map(run(input), (value) => said(Result.getOrThrow(write(value)), false))
     const told: Effect.Effect<Answer, E, R> = onFailure === "fail"
-      ? ran
-      : Effect.catch(ran, (error) => Effect.succeed(said(shown(error, writeFailure), true)))
+      ? run(input)
+      : Effect.catch(run(input), (error) => Effect.succeed(said(options.shown(error), true)))
     return limit === undefined ?
       told :
       Effect.map(
@@ -142,19 +209,14 @@ export const make = <
   return {
     name,
     onFailure,
-    described: { name, description: options.description, parameters: jsonSchema },
+    described: { name, description, parameters: options.parameters },
     call: (argument) => {
-      const decoded = decode(argument)
-      if (Result.isFailure(decoded)) {
-        const findings = decoded.failure.map((issue) => `\n- ${describe(issue)}`).join("")
-        return Effect.succeed(said(`Wrong arguments:${findings}`, true))
-      }
-      // The parameters' own decoder gave it.
-      const input = decoded.success as Input
-      if (approve === undefined) return answered(input)
+      const input = read(argument)
+      if (Result.isFailure(input)) return Effect.succeed(said(input.failure, true))
+      if (approve === undefined) return answered(input.success)
       return Effect.flatMap(
-        approve(input),
-        (approved) => approved ? answered(input) : Effect.succeed(said("The call was not approved.", true))
+        approve(input.success),
+        (approved) => approved ? answered(input.success) : Effect.succeed(said("The call was not approved.", true))
       )
     }
   }

@@ -189,3 +189,46 @@ describe("a model without native tools", () => {
       assert.strictEqual((yield* Effect.flip(Effect.provide(ask, layer))).reason._tag, "Refused")
     }))
 })
+
+describe("a tool by JSON schema", () => {
+  const schema = { type: "object", properties: { city: { type: "string" } }, required: ["city"] }
+  const of = <Policy extends Tool.FailurePolicy>(onFailure: Policy) =>
+    Tool.fromJsonSchema("weather", {
+      description: "Looks up the weather.",
+      parameters: schema,
+      onFailure,
+      timeout: "1 second",
+      approve: ({ city }) => Effect.succeed(city !== "secret"),
+      failure: (error: Closed) => `told: ${error.message}`,
+      run: ({ city }) =>
+        city === "moon"
+          ? Effect.fail(new Closed({ until: new Date(0) }))
+          : city === "far"
+          ? Effect.never
+          : typeof city === "string"
+          ? Effect.succeed({ content: "rain", isError: false })
+          : Effect.succeed({ content: "city must be a string", isError: true })
+    })
+
+  it.effect("is shown as it is; whoever runs it looks at the arguments", () =>
+    Effect.gen(function*() {
+      const weather = of("return")
+      assert.strictEqual(weather.described.parameters, schema)
+      assert.deepStrictEqual(yield* weather.call({ city: "Oslo" }), { content: "rain", isError: false })
+      assert.deepStrictEqual(yield* weather.call({ city: 1 }), { content: "city must be a string", isError: true })
+      assert.match((yield* weather.call("Oslo")).content, /expected an object/)
+      assert.match((yield* weather.call({ city: "secret" })).content, /not approved/)
+    }))
+
+  it.effect("fails by its policy, and has its time", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* of("return").call({ city: "moon" }), {
+        content: "told: the shop is closed",
+        isError: true
+      })
+      assert.instanceOf(yield* Effect.flip(of("fail").call({ city: "moon" })), Closed)
+      const { exit, ms } = yield* timed(Effect.exit(of("return").call({ city: "far" })))
+      assert.strictEqual(ms, 1000)
+      assert.match((yield* yield* exit).content, /within 1s/)
+    }))
+})
