@@ -31,6 +31,7 @@ const stages = [
   ["unused code", [[bin("knip"), "--no-config-hints"]]],
   ["build", [[bin("tsc"), "-b", "packages/core", "packages/providers", "packages/pipelines"]]],
   ["packages", ["core", "providers", "pipelines"].map((name) => [bin("publint"), `packages/${name}`, "--strict"])],
+  ["packed sandbox", [[process.execPath, "scripts/packed.mjs"]]],
   ["doc examples compile", [[process.execPath, "scripts/doctest.mjs"], [bin("tsc"), "-p", ".doctest", "--noEmit"]]]
 ]
 
