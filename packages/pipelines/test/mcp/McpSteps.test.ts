@@ -9,7 +9,7 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import { fileURLToPath } from "node:url"
@@ -56,7 +56,7 @@ const http = Effect.gen(function*() {
 const textOf = (result: unknown): string =>
   (result as { readonly content: ReadonlyArray<{ readonly text: string }> }).content.map(({ text }) => text).join()
 
-const suite = (name: string, connect: Effect.Effect<Client, unknown, import("effect").Scope.Scope>) => {
+const suite = (name: string, connect: Effect.Effect<Client, unknown, Scope.Scope>) => {
   describe(`served over ${name}`, () => {
     it.live("introduces itself and lists its tools with both schemas", () =>
       Effect.gen(function*() {

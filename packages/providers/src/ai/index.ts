@@ -1,4 +1,5 @@
 /**
- * `@effect-dspy/providers/ai`: the bridge to `effect/ai`, which only this entry loads.
+ * `@effect-dspy/providers/ai`: models and tools of `effect/ai` in our words and ours in theirs. Only this entry loads it.
  */
 export * as AiBridge from "./AiBridge.ts"
+export * as AiTools from "./AiTools.ts"
