@@ -5,6 +5,7 @@ import { AiBridge, AiTools } from "@effect-dspy/providers/ai"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
 import { AiError, Chat, LanguageModel, Prompt, Tool, Toolkit } from "effect/ai"
+import { expectTypeOf } from "vitest"
 
 class Closed extends Schema.TaggedError<Closed>("Closed")("Closed", { shop: Schema.String }) {}
 
@@ -107,9 +108,8 @@ describe("a toolkit of effect/ai", () => {
     Effect.gen(function*() {
       const agent = ReAct.make(Ask, { tools: tools })
       const run = agent(question)
-      // @ts-expect-error the handlers and the shop are needed
-      const missing: Effect.Effect<unknown, unknown, LM> = run
-      assert.isDefined(missing)
+      expectTypeOf<Shop | LM | Tool.Handler<"price">>().toExtend<Effect.Services<typeof run>>()
+      expectTypeOf<Closed>().toExtend<Effect.Error<typeof run>>()
       const script = [
         TestLM.calls(["price", { item: "tea", on: "2026-01-02" }], ["price", { item: 7 }]),
         TestLM.calls(["submit", { answer: "3 euros" }])
