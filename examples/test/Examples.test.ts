@@ -38,6 +38,14 @@ describe("examples", () => {
     assert.strictEqual(stderr, "")
   })
 
+  it("explore.ts: a megabyte, explored by programs in a sandbox", async () => {
+    const { stderr, stdout } = await run("explore.ts")
+    assert.match(stdout, /20000 0 checkout 200 served in 12 ms/)
+    assert.match(stdout, /service: 'search',\s+failures: 16,\s+cause: 'A replica lags behind\.'/)
+    assert.match(stdout, /\n\d{6} characters, 4 requests\n$/)
+    assert.strictEqual(stderr, "")
+  })
+
   it("app.ts", async () => {
     const { stderr, stdout } = await run("app.ts")
     assert.strictEqual(stdout, "published as number 1, with 2 model calls\n")
