@@ -29,7 +29,8 @@ const model = TestLM.layer({
     { reasoning: "What does a line look like?", code: "const lines = log.split('\\n'); print(lines.length, lines[0])" },
     {
       reasoning: "The third word is a status.",
-      code: "const bad = lines.filter((line) => !line.includes(' 200 ')); print(bad.slice(0, 3).join('\\n')); bad.length"
+      code:
+        "const bad = lines.filter((line) => !line.includes(' 200 ')); print(bad.slice(0, 3).join('\\n')); bad.length"
     },
     {
       reasoning: "All of one service. Why, in plain words?",
