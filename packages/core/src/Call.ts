@@ -10,15 +10,14 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Tracer from "effect/Tracer"
 import * as Adapter from "./Adapter.ts"
 import { told } from "./CallEvents.ts"
+import * as CallSpan from "./CallSpan.ts"
 import * as Completion from "./Completion.ts"
 import * as Field from "./Field.ts"
 import * as JsonAdapter from "./JsonAdapter.ts"
@@ -29,6 +28,7 @@ import * as Parameters from "./Parameters.ts"
 import * as PredictError from "./PredictError.ts"
 import type * as Rendered from "./Rendered.ts"
 import type * as Signature from "./Signature.ts"
+import * as Spans from "./Spans.ts"
 import * as Telling from "./Telling.ts"
 import * as Trace from "./Trace.ts"
 import type { Usage } from "./Usage.ts"
@@ -97,6 +97,7 @@ export const run = <E>(
     const asked = self.rendered(adapter, entry, thinks(settings))
     if (Result.isFailure(asked)) return inputError(signature, asked.failure)
     const rendered = asked.success
+    const traced = Spans.traced(fiber)
     const ask = (on: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, E> => {
       const lm = sender(on)
       const opened = { fiber: on, signature: rendered.signature, lm, settings, rendered, input: encoded.success }
@@ -104,17 +105,14 @@ export const run = <E>(
       const exchange = rendered.signature === signature ? begun : thought(signature, begun)
       const collector = on.getRef(Trace.Collector)
       const to = Telling.listener(on)
-      const ran = to === undefined ? exchange.run : told(to, self, pathOf(self, on), opened, exchange)
+      const run = to === undefined ? exchange.run : told(to, self, pathOf(self, on), opened, exchange)
+      const ran = traced ? CallSpan.ending(on, exchange, run) : run
       return collector === undefined ? ran : observed(self, opened, { ...exchange, run: ran }, collector)
     }
-    if (fiber.getRef(Tracer.Tracer) === untraced) return ask(fiber)
-    const path = pathOf(self, fiber)
     // A call begins to run when it is asked, so it must not be asked before the span is there.
-    return Effect.withSpan(Effect.withFiber(ask), `${self.kind}.${self.name}`, {
-      attributes: { signature: signature.name, path },
-      // The trace would lead to this line. Without it a span costs 5 us instead of 7.
-      captureStackTrace: false
-    })
+    return traced
+      ? CallSpan.spanned(fiber, self, pathOf(self, fiber), settings, rendered.format.output, Effect.withFiber(ask))
+      : ask(fiber)
   })
 
 // A call with an effort of its own is one of a model that thinks.
@@ -134,9 +132,6 @@ const thought = <E>(signature: Signature.Any, exchange: Exchange<E>): Exchange<E
     )
   })
 })
-
-// The tracer a fiber has when nobody installed one: a span would cost more than the rest of the call.
-const untraced = Context.getUnsafe(Context.empty(), Tracer.Tracer)
 
 const inputError = (signature: Signature.Any, issues: ReadonlyArray<PredictError.Issue>) =>
   Effect.fail(new PredictError.InputError({ signature: signature.name, issues }))

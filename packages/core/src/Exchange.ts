@@ -23,6 +23,7 @@ import * as Settings from "./LM/Settings.ts"
 import * as Message from "./Message.ts"
 import * as PredictError from "./PredictError.ts"
 import type * as Signature from "./Signature.ts"
+import * as Spans from "./Spans.ts"
 
 /**
  * Opens the exchange of one call; with `follow` its replies are streamed and told of.
@@ -33,7 +34,8 @@ export const make = (
   { fiber, input, lm, rendered, settings, signature }: Call.Opened,
   follow: Follow.Follow | undefined
 ): Call.Exchange<PredictError.PredictError> => {
-  const attempts = Attempts.open(fiber, lm, settings)
+  const span = Spans.traced(fiber) ? Spans.current(fiber) : undefined
+  const attempts = Attempts.open(fiber, lm, settings, span === undefined ? undefined : { span, first: undefined })
   const reply: Reply = new Reply(rendered.format, () => base)
   const base: Request = {
     messages: [...rendered.prefix, ...conversation(signature, rendered.format, input), rendered.format.input(input)],

@@ -17,6 +17,7 @@ import type { Tool as Described } from "./LM/Request.ts"
 import type { ToolResult } from "./Message.ts"
 import { describe, type Issue } from "./PredictError.ts"
 import * as Signature from "./Signature.ts"
+import * as Spans from "./Spans.ts"
 import type { Step } from "./Step.ts"
 import * as Telling from "./Telling.ts"
 
@@ -255,7 +256,7 @@ export const execute = <T extends Any>(
     ? Effect.succeed(said("The arguments are no valid JSON.", true))
     // A tool that tells its failures to the model has none left.
     : tool.call(call.arguments) as Effect.Effect<Answer, Failure<T>, Services<T>>
-  return told(
+  return seen(
     call,
     Effect.map(answer, ({ content, isError }): ToolResult => ({
       type: "toolResult",
@@ -266,6 +267,16 @@ export const execute = <T extends Any>(
     }))
   )
 }
+
+const seen = <E, R>(call: ToolCall, self: Effect.Effect<ToolResult, E, R>): Effect.Effect<ToolResult, E, R> =>
+  Spans.within(`execute_tool ${call.name}`, () => ({
+    attributes: {
+      "gen_ai.operation.name": "execute_tool",
+      "gen_ai.tool.name": call.name,
+      "gen_ai.tool.call.id": call.id,
+      "gen_ai.tool.type": "function"
+    }
+  }), told(call, self))
 
 const told = <E, R>(
   { id, name }: ToolCall,

@@ -33,7 +33,7 @@ describe("the span of a predictor call", () => {
       )
       yield* TestClock.adjust("3 seconds")
       yield* Fiber.join(fiber)
-      assert.deepStrictEqual(spans.map((span) => span.name), ["Predict.Ask", "wire"])
+      assert.deepStrictEqual(spans.map((span) => span.name), ["chat scripted", "wire"])
       const [call, request] = spans
       assert.strictEqual(Option.getOrUndefined(request?.parent ?? Option.none())?.spanId, call?.spanId)
       const status = call?.status

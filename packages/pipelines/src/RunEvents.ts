@@ -1,6 +1,7 @@
 /**
- * The events of a pipeline run and its steps, where somebody listens.
+ * The events and spans of a pipeline run and its steps, where somebody listens or traces.
  */
+import * as Spans from "@effect-dspy/core/Spans"
 import * as Telling from "@effect-dspy/core/Telling"
 import * as Usage from "@effect-dspy/core/Usage"
 import * as Effect from "effect/Effect"
@@ -19,16 +20,24 @@ export const run = <A, E, R>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
   const to = Telling.listener(fiber)
-  if (to === undefined) return self
-  const told = Effect.withFiber<A, E, R>((fiber) => {
-    Telling.tell(to, fiber, {
-      _tag: "RunStarted",
-      pipeline,
-      steps: plan.steps.map(({ after, name }) => ({ name, after }))
+  const told = to === undefined ? self : Effect.withFiber<A, E, R>((fiber) => {
+    const within = Effect.withFiber<A, E, R>((fiber) => {
+      Telling.tell(to, fiber, {
+        _tag: "RunStarted",
+        pipeline,
+        steps: plan.steps.map(({ after, name }) => ({ name, after }))
+      })
+      return Telling.ending(fiber, self, (ended) => Telling.tell(to, fiber, { _tag: "RunEnded", pipeline, ...ended }))
     })
-    return Telling.ending(fiber, self, (ended) => Telling.tell(to, fiber, { _tag: "RunEnded", pipeline, ...ended }))
+    return Telling.within(fiber, { run: to.id() }, within)
   })
-  return Telling.within(fiber, { run: to.id() }, told)
+  return !Spans.traced(fiber) ? told : Spans.within(`invoke_workflow ${plan.name}`, () => ({
+    attributes: {
+      "gen_ai.operation.name": "invoke_workflow",
+      "gen_ai.workflow.name": plan.name,
+      "effect_dspy.path": pipeline
+    }
+  }), told)
 }
 
 /**
@@ -37,6 +46,13 @@ export const run = <A, E, R>(
  * @category combinators
  */
 export const step = <A, E, R>(pipeline: string, name: string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Spans.within(
+    `step ${name}`,
+    () => ({ attributes: { "effect_dspy.path": `${pipeline}/${name}` } }),
+    toldStep(pipeline, name, self)
+  )
+
+const toldStep = <A, E, R>(pipeline: string, name: string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     const to = Telling.listener(fiber)
     if (to === undefined) return self

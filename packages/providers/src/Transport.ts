@@ -17,6 +17,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
 import * as HttpFailure from "./HttpFailure.ts"
+import * as HttpSpan from "./HttpSpan.ts"
 import type { Headers } from "./Protocol.ts"
 
 /** An answer of more than 32 MB is no answer: no model writes that much, a broken proxy may. */
@@ -64,14 +65,18 @@ export const make = (client: HttpClient.HttpClient, provider: string, model: str
     headers: Headers,
     body: string,
     answered: (response: HttpClientResponse.HttpClientResponse) => Effect.Effect<A, LMError.LMError>
-  ): Effect.Effect<A, LMError.LMError> => {
-    const request = HttpClientRequest.post(url, { headers, body: HttpBody.text(body, "application/json") })
-    const answer = Effect.mapError(client.execute(request), (error) => fail(connection(error)))
-    return Effect.provideContext(
-      Effect.flatMap(answer, (response) => response.status === 200 ? answered(response) : failed(response)),
-      discreet
-    )
-  }
+  ): Effect.Effect<A, LMError.LMError> =>
+    HttpSpan.spanned(url, headers, (headers, seen) => {
+      const request = HttpClientRequest.post(url, { headers, body: HttpBody.text(body, "application/json") })
+      const answer = Effect.mapError(client.execute(request), (error) => fail(connection(error)))
+      return Effect.provideContext(
+        Effect.flatMap(answer, (response) => {
+          seen(response.status)
+          return response.status === 200 ? answered(response) : failed(response)
+        }),
+        discreet
+      )
+    })
   // The words of a failed answer help, but a body that breaks off must not hide its status.
   const failed = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<never, LMError.LMError> =>
     Effect.flatMap(

@@ -17,10 +17,12 @@ import * as LMError from "../LMError.ts"
 import { Timeout } from "../LMErrorReason.ts"
 import * as Usage from "../Usage.ts"
 import * as Deadline from "./Deadline.ts"
+import type * as RequestSpan from "./RequestSpan.ts"
 import type { Settings } from "./Settings.ts"
 
 /**
- * `limit` is the total timeout, `deadline` its end in milliseconds of the Clock. `used` and `tokens` grow while the call runs.
+ * `limit` is the total timeout, `deadline` its end in milliseconds of the Clock. `used` and `tokens` grow while the call
+ * runs. `call` is the span that stands for the requests of a predictor call, where one does.
  *
  * @category models
  */
@@ -28,6 +30,7 @@ export interface Attempts {
   readonly max: number
   readonly limit: Duration.Duration
   readonly deadline: number
+  readonly call?: RequestSpan.Call | undefined
   used: number
   tokens: Usage.Usage
 }
@@ -71,6 +74,7 @@ export const sparing = (attempts: Attempts, others: number, until: number): Atte
   max: Math.min(attempts.max, Math.max(attempts.used + 1, attempts.max - others)),
   limit: attempts.limit,
   deadline: Math.min(attempts.deadline, until),
+  call: attempts.call,
   get used() {
     return attempts.used
   },
@@ -93,13 +97,19 @@ type Asked = { readonly provider: string; readonly model: string; readonly defau
  *
  * @category constructors
  */
-export const open = (fiber: Fiber.Fiber<unknown, unknown>, lm: Asked, settings: Settings): Attempts => {
+export const open = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  lm: Asked,
+  settings: Settings,
+  call?: RequestSpan.Call
+): Attempts => {
   const wish = settings.timeout ?? lm.defaults.timeout
   const limit = wish === undefined ? defaultTimeout : Duration.fromInputUnsafe(wish)
   return {
     max: settings.attempts ?? lm.defaults.attempts ?? defaultAttempts,
     limit,
     deadline: fiber.getRef(Clock.Clock).currentTimeMillisUnsafe() + Duration.toMillis(limit),
+    call,
     used: 0,
     tokens: Usage.zero
   }

@@ -10,14 +10,13 @@ import * as Exit from "effect/Exit"
 import type { Completion } from "../Completion.ts"
 import * as LMError from "../LMError.ts"
 import { BudgetExceeded } from "../LMErrorReason.ts"
-import * as Telling from "../Telling.ts"
 import * as Usage from "../Usage.ts"
 import * as Attempts from "./Attempts.ts"
+import { observed } from "./Observed.ts"
 import type { Request } from "./Request.ts"
 import * as Settings from "./Settings.ts"
 import type { Emit } from "./Sink.ts"
 import { type Service, TypeId } from "./Tag.ts"
-import { told } from "./Told.ts"
 import * as ToolPrompt from "./ToolPrompt.ts"
 
 /** Reported when a request leaves, so that failed and interrupted requests count too. */
@@ -79,10 +78,7 @@ export const make = (options: {
         attempts.used++
       }
       listener?.(sent)
-      const to = Telling.listener(fiber)
-      const answer = to === undefined
-        ? answerTo(generate, request)
-        : told(to, fiber, options, request, (observed) => answerTo(generate, observed))
+      const answer = observed(fiber, options, request, (request) => answerTo(generate, request))
       if (attempts === undefined && listener === undefined) return answer
       return Effect.map(answer, (completion) => {
         if (attempts !== undefined) Attempts.spend(attempts, completion.usage)

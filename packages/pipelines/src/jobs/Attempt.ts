@@ -25,6 +25,7 @@ import type { Handler } from "./Handlers.ts"
 import type { Any } from "./Job.ts"
 import * as JobEvents from "./JobEvents.ts"
 import type { Service as Jobs } from "./Jobs.ts"
+import * as JobSpans from "./JobSpans.ts"
 import * as Memo from "./Memo.ts"
 import * as Retry from "./Retry.ts"
 import * as Run from "./Run.ts"
@@ -70,7 +71,7 @@ export const make = (environment: Environment) => (claim: Claim): Effect.Effect<
       ? { _tag: "Back" as const, delayMillis: 0 }
       : handler === undefined
       ? { _tag: "Back" as const, delayMillis: unknownMillis, unknown: true }
-      : yield* JobEvents.attempt(claim, attempt(environment, claim, handler))
+      : yield* JobSpans.process(claim, JobEvents.attempt(claim, attempt(environment, claim, handler)))
     const ours = yield* Effect.orDie(Effect.retry(claims.settle(claim, settlement), Run.patience))
     if (!ours) {
       yield* Effect.logWarning(`Job ${claim.id}: this worker was stalled past its lock, its outcome is not written`)

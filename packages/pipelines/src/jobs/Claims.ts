@@ -17,6 +17,7 @@ import type { StoreError } from "./StoreError.ts"
  * - `payload`: as it was stored, sealed
  * - `attempt`: 1 for the first
  * - `cancelled`, `paused`: asked for since it was enqueued
+ * - `trace`: the span that enqueued it, as a `traceparent`
  * - `remembered`: an earlier run left answers in the memo
  * - `claimedAt`: milliseconds of the store's clock; `waitedMs`: how long it was due before that
  *
@@ -36,6 +37,7 @@ export interface Claim {
   readonly waitedMs: number
   readonly group?: string
   readonly parent?: JobId
+  readonly trace?: string | undefined
 }
 
 /**

@@ -31,6 +31,7 @@ import { JobCancelled, JobDead, JobNotFound } from "./JobError.ts"
 import * as JobEvents from "./JobEvents.ts"
 import { isFinal, type JobId, type JobInfo } from "./JobInfo.ts"
 import { type Ending, type Entry, Jobs } from "./Jobs.ts"
+import * as JobSpans from "./JobSpans.ts"
 import * as Memo from "./Memo.ts"
 import * as Retry from "./Retry.ts"
 import * as Run from "./Run.ts"
@@ -234,7 +235,7 @@ export const enqueueMany = <P, A, E>(
     yield* jobs.enqueue(entries)
     yield* JobEvents.enqueued(entries)
     return entries.map(({ id }) => id)
-  })
+  }).pipe((self) => JobSpans.send(job, self))
 
 /**
  * Why a job could not be enqueued: the payload does not fit, or the store could not take it.
@@ -265,7 +266,8 @@ export const entry = <P, A, E>(
       priority: options.priority ?? job.priority,
       delayMillis: options.delay === undefined ? 0 : Duration.toMillis(options.delay),
       group: options.group,
-      parent: options.parent
+      parent: options.parent,
+      trace: yield* JobSpans.here
     }
   })
 

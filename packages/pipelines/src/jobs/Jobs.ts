@@ -18,6 +18,7 @@ import type { Wake } from "./Wake.ts"
  *
  * - `delayMillis`: due so much later
  * - `priority`: minutes of head start over jobs that came before
+ * - `trace`: the span that enqueued it, as a `traceparent`
  *
  * @category models
  */
@@ -30,6 +31,7 @@ export interface Entry {
   readonly delayMillis: number
   readonly group?: string | undefined
   readonly parent?: JobId | undefined
+  readonly trace?: string | undefined
 }
 
 /**

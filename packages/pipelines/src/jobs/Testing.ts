@@ -340,7 +340,8 @@ const claim = ({ attempts, cancel, dueAt, enqueuedAt, entry }: Record, now: numb
   paused: false,
   remembered: true,
   claimedAt: now,
-  waitedMs: now - Math.max(dueAt, enqueuedAt)
+  waitedMs: now - Math.max(dueAt, enqueuedAt),
+  trace: entry.trace
 })
 
 const info = (record: Record): JobInfo => ({

@@ -76,7 +76,7 @@ const row = (entry: Entry): Row => ({
     name: entry.name,
     queue: entry.queue,
     priority: entry.priority,
-    element: JSON.stringify({ payload: entry.payload }),
+    element: JSON.stringify({ payload: entry.payload, trace: entry.trace }),
     // A head start would make a delayed job due before its time.
     due: entry.delayMillis > 0 ? Math.ceil(entry.delayMillis) : Math.round(-entry.priority * headStartMillis),
     grp: entry.group ?? null,

@@ -75,7 +75,7 @@ const claim = ({ attempt, element, id, queue }: Taken, row: Row): Claim => ({
   id,
   name: row.name,
   queue,
-  payload: payload(element),
+  payload: said(element, "payload") ?? "",
   attempt,
   token: row.token,
   cancelled: Number(row.cancel) === 1,
@@ -85,14 +85,16 @@ const claim = ({ attempt, element, id, queue }: Taken, row: Row): Claim => ({
   // A head start makes a job due before it was there.
   waitedMs: Math.max(0, Number(row.now) - Math.max(Number(row.due), Number(row.enqueued))),
   ...(row.group_id === null ? undefined : { group: row.group_id }),
-  ...(row.parent_id === null ? undefined : { parent: row.parent_id })
+  ...(row.parent_id === null ? undefined : { parent: row.parent_id }),
+  trace: said(element, "trace")
 })
 
 // What no `Enqueue` wrote is not a payload; as empty text it decodes to nothing and goes to the dead set.
-const payload = (element: unknown): string =>
-  typeof element === "object" && element !== null && "payload" in element && typeof element.payload === "string"
-    ? element.payload
-    : ""
+const said = (element: unknown, key: "payload" | "trace"): string | undefined => {
+  if (typeof element !== "object" || element === null || !Object.hasOwn(element, key)) return undefined
+  const value = (element as { readonly [K in typeof key]?: unknown })[key]
+  return typeof value === "string" ? value : undefined
+}
 
 /**
  * Keeps answers of many jobs in one transaction.
