@@ -6,10 +6,11 @@
  */
 import * as Spans from "@effect-dspy/core/Spans"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
 import type { Claim, Settlement } from "./Claims.ts"
-import { describe } from "./Failure.ts"
+import { describe, type Failure } from "./Failure.ts"
 
 /**
  * The span that goes with what is enqueued here.
@@ -41,13 +42,12 @@ export const send = <A, E, R>(
   Spans.within(`send ${job.queue}`, () => ({ kind: "producer", attributes: attributes(job, "send") }), self)
 
 /** What a run that failed leaves in its span: the failure as it is stored, without words of the program. */
-class Failed extends Error {
+class JobFailed extends Data.TaggedError("JobFailed")<{
   readonly settlement: Settlement
-  constructor(settlement: Settlement, name: string, message: string) {
-    super(message)
-    this.name = name
-    this.settlement = settlement
-    delete this.stack
+  readonly failure: Failure
+}> {
+  override get message(): string {
+    return describe(this.failure)
   }
 }
 
@@ -70,7 +70,7 @@ export const process = (claim: Claim, self: Effect.Effect<Settlement>): Effect.E
         outcome,
         failure === undefined
           ? Effect.succeed(settlement)
-          : Effect.fail(new Failed(settlement, failure.name, describe(failure)))
+          : Effect.fail(new JobFailed({ settlement, failure }))
       )
     })
     const spanned = Effect.withSpan(run, `process ${claim.queue}`, {
