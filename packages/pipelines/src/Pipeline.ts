@@ -2,7 +2,8 @@
  * A record of steps wired by field names, run as concurrently as their needs allow.
  *
  * The life of a run:
- * 1. The input's fields are put into cells, one per field, written once.
+ * 1. The input's fields are put into cells, one per field, written once. Optional ones that are left out are waited
+ *    for by nobody, here and wherever a step leaves one out.
  * 2. All steps start at once, each waiting for the cells it needs. Nobody schedules anything: a step runs
  *    the moment its last field arrives, so the run takes as long as its longest path.
  * 3. What a step gives goes into cells. A nested pipeline hands its fields out as they come, and so does a
@@ -86,7 +87,7 @@ export const make = <const I extends Fields, const S extends Wiring.Steps>(
     name,
     Object.keys(options.input),
     steps,
-    (step, field) => SchemaAST.isOptional((step.input.fields[field] ?? Schema.Never).ast),
+    (step, field) => isOptional(step.input, field),
     options.streaming
   )
   const fields: Fields = Object.assign({}, ...Object.values(steps).map((step) => step.output.fields))
@@ -130,6 +131,9 @@ export const plan = (
   }
 }
 
+const isOptional = (struct: Schema.Struct<Fields>, field: string): boolean =>
+  SchemaAST.isOptional((struct.fields[field] ?? Schema.Never).ast)
+
 /** A pipeline without its types: what a run needs to know. */
 interface Definition {
   readonly input: Schema.Struct<Fields>
@@ -143,7 +147,7 @@ interface Definition {
 interface Runner {
   readonly name: string
   readonly needs: ReadonlyArray<string>
-  readonly gives: ReadonlyArray<string>
+  readonly output: Schema.Struct<Fields>
   readonly run: (cells: Cells.Cells, put: Step.Publish) => Effect.Effect<unknown, unknown, unknown>
 }
 
@@ -160,15 +164,31 @@ const build = <I, O, E, R>(name: string, definition: Definition): Pipeline<I, O,
   })
 }
 
+// Whoever waits for a field must hear that it won't come. Types see to it that a required one does.
+const settle = (
+  from: string,
+  struct: Schema.Struct<Fields>,
+  values: Cells.Values,
+  cells: Cells.Cells,
+  put: Step.Publish
+): void => {
+  for (const field of Object.keys(struct.fields)) {
+    if (Object.hasOwn(values, field)) put(field, values[field])
+    else if (isOptional(struct, field)) cells.leaveOut(field)
+    else throw new TypeError(`${from} did not give \`${field}\``)
+  }
+}
+
 const run = (
   name: string,
-  { bound, output, plan, runners }: Definition,
+  { bound, input: declared, output, plan, runners }: Definition,
   input: unknown,
   publish: Step.Publish | undefined
 ): Effect.Effect<unknown, unknown, unknown> =>
   Effect.withFiber((fiber) => {
     const gives = Object.keys(output.fields)
     const cells = Cells.make(input as Cells.Values)
+    settle(`${name}: the input`, declared, input as Cells.Values, cells, cells.put)
     const put: Step.Publish = (field, value) => {
       if (cells.put(field, value)) publish?.(field, value)
     }
@@ -181,10 +201,10 @@ const run = (
       const ran = observer === undefined
         ? Effect.andThen(wait, turn(work))
         : StepReport.observed(observer, path, runner.name, wait, turn, work)
-      return Effect.map(ran, (given) => {
-        const values = given as Cells.Values
-        for (const field of runner.gives) if (Object.hasOwn(values, field)) put(field, values[field])
-      })
+      return Effect.map(
+        ran,
+        (given) => settle(`${name}: ${runner.name}`, runner.output, given as Cells.Values, cells, put)
+      )
     }, { concurrency: "unbounded", discard: true })
     const placed = Effect.provideService(steps, Parameters.Path, path)
     const ran = plan.streaming ? Effect.provideService(placed, Step.Streaming, true) : placed
@@ -204,7 +224,7 @@ const inTurn = (bound: number) => {
 }
 
 const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
-  plan.steps.map(({ gives, name, needs }) => {
+  plan.steps.map(({ name, needs }) => {
     const step = steps[name]
     if (step === undefined) throw new TypeError(`${plan.name}: no step ${name}`)
     // The cells hold what the wiring promised: exactly the step's input.
@@ -213,7 +233,7 @@ const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
     const own = named === undefined ? step : named(name)
     const call: Runner["run"] = (cells, put) =>
       own.stepwise === undefined ? own(input(cells)) : own.stepwise(input(cells), put)
-    return { name, needs, gives, run: named === undefined ? within(name, call) : call }
+    return { name, needs, output: step.output, run: named === undefined ? within(name, call) : call }
   })
 
 // A step that cannot take a name of its own (code with predictors inside) gets a path of its own.

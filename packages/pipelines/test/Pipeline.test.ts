@@ -13,7 +13,7 @@ import {
 import { TestLM } from "@effect-dspy/core/testing"
 import { Pipeline, Plan, StepReport } from "@effect-dspy/pipelines"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
 
 const text = Schema.String
@@ -297,6 +297,32 @@ describe("composition", () => {
       assert.deepStrictEqual(yield* without({ name: "Who" }), { greeting: "Who" })
       assert.deepStrictEqual((yield* withTitle({ name: "Who" })).greeting, "Dr. Who")
     }))
+
+  it.effect("an optional field that is left out holds nobody up, whether a step or the input leaves it out", () =>
+    Effect.gen(function*() {
+      const hint = Schema.optionalKey(text)
+      const guess = Step.make("Guess", {
+        input: { name: text },
+        output: { hint },
+        run: ({ name }) => Effect.succeed(name === "known" ? { hint: "a hint" } : {})
+      })
+      const use = Step.make("Use", {
+        input: { hint },
+        output: { used: text },
+        run: ({ hint = "none" }) => Effect.succeed({ used: hint })
+      })
+      const guessed = Pipeline.make("Guessed", { input: { name: text }, steps: { guess, use } })
+      assert.deepStrictEqual(yield* guessed({ name: "known" }), { hint: "a hint", used: "a hint" })
+      assert.deepStrictEqual(yield* guessed({ name: "unknown" }), { used: "none" })
+      const given = Pipeline.make("Given", { input: { hint }, steps: { use } })
+      assert.deepStrictEqual(yield* given({ hint: "yes" }), { used: "yes" })
+      assert.deepStrictEqual(yield* given({}), { used: "none" })
+      const outer = Pipeline.make("Outer", {
+        input: { name: text },
+        steps: { inner: Pipeline.make("Inner", { input: { name: text }, steps: { guess } }), use }
+      })
+      assert.deepStrictEqual(yield* outer({ name: "unknown" }), { used: "none" })
+    }))
 })
 
 describe("names", () => {
@@ -366,6 +392,27 @@ describe("wiring mistakes of untyped callers", () => {
       /a, b wait for each other \(`x`, `y`\)/
     )
   })
+})
+
+describe("promises that untyped code breaks", () => {
+  const untyped = (fields: unknown) => fields as never
+  const copy = Step.make("Copy", { input: { a: text }, output: { b: text }, run: ({ a }) => Effect.succeed({ b: a }) })
+  const empty = Step.make("Empty", { input: { x: text }, output: { a: text }, run: () => Effect.succeed(untyped({})) })
+
+  const defect = <E>(self: Effect.Effect<unknown, E>) =>
+    Effect.map(Effect.exit(self), (exit) => Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "none")
+
+  it.effect("a step that does not give its field is a defect, and nobody waits for it", () =>
+    Effect.gen(function*() {
+      const pipeline = Pipeline.make("P", { input: { x: text }, steps: { copy, empty } })
+      assert.strictEqual(yield* defect(pipeline({ x: "1" })), "TypeError: P: empty did not give `a`")
+    }))
+
+  it.effect("so is an input without a field that steps need", () =>
+    Effect.gen(function*() {
+      const pipeline = Pipeline.make("P", { input: { a: text }, steps: { copy } })
+      assert.strictEqual(yield* defect(pipeline(untyped({}))), "TypeError: P: the input did not give `a`")
+    }))
 })
 
 describe("plan", () => {
