@@ -120,8 +120,9 @@ export class Embedder extends Context.Service<Embedder, Service>()("@effect-dspy
  * @category constructors
  */
 export const make = (options: Options): Service => {
-  const { embedMany, model, provider } = options
-  const permits = Semaphore.makeUnsafe(options.concurrency ?? 8)
+  const { concurrency = 8, embedMany, model, provider } = options
+  if (!(concurrency >= 1)) throw new TypeError(`Embedder: at least 1 request at once, not ${concurrency}`)
+  const permits = Semaphore.makeUnsafe(concurrency)
   const limit = Duration.fromInputUnsafe(options.timeout ?? Duration.minutes(2))
   const fail = (reason: Reason.Reason) => Effect.fail(LMError.make(provider, model, reason))
   const late = () => fail(new Reason.Timeout({ kind: "attempt", limit }))

@@ -1,4 +1,4 @@
-import { LM, LMError, LMErrorReason } from "@effect-dspy/core"
+import { Embedder, LM, LMError, LMErrorReason } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Layer, Random } from "effect"
@@ -247,4 +247,14 @@ describe("LM.concurrency between groups", () => {
         Array.from({ length: 20 }, (_, seed) => seed)
       )
     }))
+})
+
+it("a bound that nothing could pass is refused where it is written", () => {
+  const embedMany = () => Effect.succeed({ vectors: [], usage: {} })
+  for (const max of [0, -1, NaN]) {
+    assert.throws(() => LM.concurrency(max), `at least 1 request at once, not ${max}`)
+    assert.throws(() => LM.concurrency({ max, adaptive: true }), `at least 1 request at once, not ${max}`)
+    assert.throws(() => LM.resilient({ concurrency: max }), `at least 1 request at once, not ${max}`)
+    assert.throws(() => Embedder.make({ provider: "p", model: "m", concurrency: max, embedMany }), "at least 1 request")
+  }
 })

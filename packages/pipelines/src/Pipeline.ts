@@ -82,6 +82,8 @@ export const make = <const I extends Fields, const S extends Wiring.Steps>(
   Wiring.Services<S[keyof S]>
 > => {
   const steps: Wiring.Steps = options.steps
+  const { concurrency: bound } = options
+  if (typeof bound === "number" && !(bound >= 1)) throw new TypeError(`${name}: at least 1 step at once, not ${bound}`)
   const input = Schema.Struct(options.input)
   const plan = Plan.make(
     name,
@@ -96,7 +98,7 @@ export const make = <const I extends Fields, const S extends Wiring.Steps>(
     output: Schema.Struct(fields),
     plan,
     runners: runners(steps, plan),
-    bound: options.concurrency
+    bound
   })
 }
 

@@ -415,6 +415,14 @@ describe("promises that untyped code breaks", () => {
     }))
 })
 
+it("a pipeline in which no step could run is refused", () => {
+  const copy = Step.make("Copy", { input: { a: text }, output: { b: text }, run: ({ a }) => Effect.succeed({ b: a }) })
+  for (const concurrency of [0, -1, NaN]) {
+    const make = () => Pipeline.make("P", { input: { a: text }, steps: { copy }, concurrency })
+    assert.throws(make, `P: at least 1 step at once, not ${concurrency}`)
+  }
+})
+
 describe("plan", () => {
   it("is the graph as data and as Mermaid", () => {
     assert.deepStrictEqual(Document.plan.steps.find((step) => step.name === "quality"), {

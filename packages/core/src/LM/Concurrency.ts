@@ -33,12 +33,13 @@ export interface Options {
  * At most this many requests at once. The others wait: groups (`LM.withGroup`) in turn, each first come, first served.
  *
  * A request that an adaptive bound sent too many of comes back refused and goes up to retry, which is why it goes
- * under one.
+ * under one. A bound below 1, which nothing could pass, throws.
  *
  * @category decorators
  */
 export const concurrency = (options: number | Options): Decorator => {
   const { adaptive = false, max = 64 } = typeof options === "number" ? { max: options } : options
+  if (!(max >= 1)) throw new TypeError(`LM.concurrency: at least 1 request at once, not ${max}`)
   return (lm) =>
     Effect.map(
       adaptive ? adapting(max) : fixed(max),
