@@ -7,7 +7,7 @@ const conditions = ["@effect-dspy/source"]
 const project = (name: string, root: string) => ({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { name, root, include: ["test/**/*.test.ts"], testTimeout: 30_000 }
+  test: { name, root, include: ["test/**/*.test.ts"], testTimeout: 60_000 }
 })
 
 export default defineConfig({

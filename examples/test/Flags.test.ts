@@ -53,7 +53,6 @@ describe("wrong usage", () => {
   ]
   it.concurrent.each(wrong)(
     "%j is one line on standard error and exit code 2",
-    { timeout: 30_000 },
     async (args, says) => {
       const { code, stderr, stdout } = await run([...args, one])
       assert.strictEqual(stdout, "")

@@ -5,7 +5,7 @@
  * Abstracts", 1958) with a bonus for standing early; keywords are frequent words and pairs of words that
  * stand together. Everything is taken from the text, nothing is written.
  */
-import { cut, isTerm, type Prose, prose, words, wordsByLine } from "./Words.ts"
+import { cut, isTerm, type Prose, prose, type Word, words, wordsByLine } from "./Words.ts"
 
 /**
  * A text read once, for all questions about it.
@@ -14,8 +14,8 @@ import { cut, isTerm, type Prose, prose, words, wordsByLine } from "./Words.ts"
  */
 export interface Reading extends Prose {
   readonly text: string
-  /** The words of each sentence, in lower case. */
-  readonly words: ReadonlyArray<ReadonlyArray<string>>
+  /** The words of each sentence. */
+  readonly words: ReadonlyArray<ReadonlyArray<Word>>
   /** How often each content word occurs. */
   readonly counts: ReadonlyMap<string, number>
   /** Indices of `sentences`, the most important first. */
@@ -34,13 +34,13 @@ export const read = (text: string, focus = ""): Reading => {
   const byLine = wordsByLine(lines)
   const counts = new Map<string, number>()
   for (const line of byLine) {
-    for (const word of line) if (isTerm(word)) counts.set(word, (counts.get(word) ?? 0) + 1)
+    for (const { word } of line) if (isTerm(word)) counts.set(word, (counts.get(word) ?? 0) + 1)
   }
   const wanted = new Set(focus === "" ? [] : words(focus))
   const score = (index: number): number => {
     let terms = 0
     let weight = 0
-    for (const word of byLine[index] ?? []) {
+    for (const { word } of byLine[index] ?? []) {
       const count = counts.get(word)
       if (count === undefined) continue
       terms++
@@ -75,18 +75,17 @@ export const sentences = (reading: Reading, count: number, skip = 0): ReadonlyAr
  * @category getters
  */
 export const keywords = (reading: Reading, count: number): ReadonlyArray<string> => {
-  const { counts, sentences } = reading
+  const { counts } = reading
   const scores = new Map(counts)
-  reading.words.forEach((line, index) => {
-    const sentence = sentences[index]?.toLowerCase() ?? ""
-    line.forEach((word, at) => {
-      const before = line[at - 1]
+  for (const line of reading.words) {
+    line.forEach(({ joined, word }, at) => {
+      // A pair stands for its words together, when the text has it as it is: no dash or comma between.
+      const before = joined ? line[at - 1]?.word : undefined
       if (before === undefined || !counts.has(before) || !counts.has(word)) return
       const pair = `${before} ${word}`
-      // A pair stands for its words together, when the text has it as it is: no dash or comma between.
-      if (sentence.includes(pair)) scores.set(pair, (scores.get(pair) ?? 0) + 1.5)
+      scores.set(pair, (scores.get(pair) ?? 0) + 1.5)
     })
-  })
+  }
   for (const pair of scores.keys()) if (pair.includes(" ") && (scores.get(pair) ?? 0) < 3) scores.delete(pair)
   const chosen: Array<string> = []
   for (const [keyword] of [...scores].toSorted(([, a], [, b]) => b - a)) {
@@ -106,7 +105,7 @@ export const title = (reading: Reading, skip = 0): string => {
   const [best = reading.text.trim()] = sentences(reading, 1, skip)
   const [clause = best] = best.split(/[;:–—]|, |\. /)
   const found = reading.headings[skip] ?? reading.headings[0] ?? (clause.length >= 12 ? clause : best)
-  return cut(found.replace(/\s+/g, " ").replace(/[.\s]+$/, ""), 80)
+  return cut(found.replace(/\s+/g, " ").replace(/(?<![.\s])[.\s]+$/, ""), 80)
 }
 
 /**

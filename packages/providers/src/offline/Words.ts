@@ -43,10 +43,10 @@ export const prose = (text: string): Prose => {
     paragraph = ""
   }
   for (const line of withoutBlocks(text.slice(0, enough)).split(/\r?\n/)) {
-    const heading = /^\s{0,3}#{1,6}\s+(.+?)\s*#*\s*$/.exec(line)?.[1]
+    const heading = /^\s{0,3}#{1,6}\s+(\S.*)$/.exec(line)?.[1]
     if (heading !== undefined) {
       close()
-      const plain = inline(heading)
+      const plain = inline(withoutClosing(heading))
       if (plain !== "") headings.push(plain)
     } else if (/^\s*(?:$|\||[-=_*]{3,}\s*$)/.test(line)) {
       close()
@@ -81,17 +81,31 @@ export const words = (text: string): ReadonlyArray<string> => {
 export const isTerm = (word: string): boolean => word.length > 1 && !stopWords.has(word) && /\p{L}/u.test(word)
 
 /**
+ * A word of a line, in lower case; `joined` tells whether a single space stands between it and the word before.
+ *
+ * @category models
+ */
+export interface Word {
+  readonly word: string
+  readonly joined: boolean
+}
+
+/**
  * The words of each line, in one pass: every pass holds memory outside the heap until it is collected.
  *
  * @category parsing
  */
-export const wordsByLine = (lines: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<string>> => {
-  const found: Array<Array<string>> = lines.map(() => [])
+export const wordsByLine = (lines: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<Word>> => {
+  const found: Array<Array<Word>> = lines.map(() => [])
   let line = 0
   let end = lines[0]?.length ?? 0
+  let between = ""
   for (const { index, isWordLike, segment } of wordSegmenter.segment(lines.join("\n"))) {
     while (index > end) end += 1 + (lines[++line]?.length ?? 0)
-    if (isWordLike === true) found[line]?.push(segment.toLowerCase())
+    if (isWordLike === true) {
+      found[line]?.push({ word: segment.toLowerCase(), joined: between === " " })
+      between = ""
+    } else if (between.length < 2) between += segment
   }
   return found
 }
@@ -106,7 +120,7 @@ export const cut = (text: string, length: number): string => {
   const space = text.lastIndexOf(" ", length)
   const end = space > length / 2 ? space : length
   // Half of a surrogate pair is no character.
-  return text.slice(0, end).replace(/[\uD800-\uDBFF]$/, "").replace(/[\s,;:.–-]+$/, "")
+  return text.slice(0, end).replace(/[\uD800-\uDBFF]$/, "").replace(/(?<![\s,;:.–-])[\s,;:.–-]+$/, "")
 }
 
 // A line break ends a sentence (UAX 29, rule SB4), so one pass does for all paragraphs.
@@ -119,18 +133,29 @@ const sentences = (paragraphs: string): ReadonlyArray<string> => {
   return found
 }
 
+// `# Title ##` is `Title`, and `# C#` is `C#`.
+const withoutClosing = (heading: string): string => {
+  const text = heading.trimEnd()
+  let end = text.length
+  while (text[end - 1] === "#") end--
+  return end === 0 ? "" : /\s/.test(text[end - 1] ?? "") ? text.slice(0, end) : text
+}
+
+// None of the patterns below may look at a character more than a few times, whatever the text: what they begin with
+// is never part of what they skip, and what is never closed goes to the end. Texts of nothing but `<` or `[` exist.
+
 // Code blocks, HTML comments and front matter are not prose.
 const withoutBlocks = (text: string): string =>
   text
     .replace(/^---\r?\n[\s\S]*?\r?\n---\r?\n/, "")
     .replace(/^[ \t]*(```|~~~)[\s\S]*?(?:^[ \t]*\1|(?![\s\S]))/gm, "")
-    .replace(/<!--[\s\S]*?-->/g, "")
+    .replace(/<!--[\s\S]*?(?:-->|(?![\s\S]))/g, "")
 
 const inline = (line: string): string =>
   line
-    .replace(/!\[[^\]]*\]\([^)]*\)/g, "")
-    .replace(/\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])/g, "$1")
-    .replace(/<\/?[a-zA-Z][^>]*>/g, "")
+    .replace(/!\[[^[\]]*\]\([^()]*\)/g, "")
+    .replace(/\[([^[\]]*)\](?:\([^()]*\)|\[[^[\]]*\])/g, "$1")
+    .replace(/<\/?[a-zA-Z][^<>]*>/g, "")
     .replace(/[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}/g, "")
     .replace(/^\s*>\s?/, "")
     .replace(/\s+/g, " ")

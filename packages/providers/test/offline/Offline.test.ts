@@ -32,6 +32,13 @@ describe("Offline takes its answers from the input", () => {
       assert.isAtMost(title.length, 80)
     }))
 
+  it.effect("a heading may end in hashes of its own, and its closing ones are none of it", () =>
+    Effect.gen(function*() {
+      for (const [text, expected] of [["# About C#", "About C#"], ["## Closed ##  ", "Closed"], ["# C# #", "C#"]]) {
+        assert.deepStrictEqual(yield* ask({ title: Schema.String }, `${text}\n\nIt is old.`), { title: expected })
+      }
+    }))
+
   it.effect("a summary is made of its sentences, as many as are asked for", () =>
     Effect.gen(function*() {
       const { summary } = yield* ask({ summary: Schema.String.annotate({ description: "two sentences" }) })
@@ -239,14 +246,9 @@ describe("as an LM", () => {
     }))
 
   it("reads a megabyte without delay, whatever it is made of", () => {
-    for (
-      const text of [
-        "word ".repeat(200_000),
-        "x".repeat(1_000_000),
-        "# ".repeat(500_000),
-        "| a | b |\n".repeat(100_000)
-      ]
-    ) {
+    const unit = ["word ", "x", "# ", "| a | b |\n", "[", "![", "[](", "[a][", "<a", "<!--", "```\n", "*", "漢字", "word, "]
+    const texts = [...unit.map((piece) => piece.repeat(1_000_000 / piece.length)), `# a${" ".repeat(1_000_000)}b`]
+    for (const text of texts) {
       const result = Effect.runSync(
         Effect.result(ask({ title: Schema.String, tags: Schema.Array(Schema.String) }, text))
       )
