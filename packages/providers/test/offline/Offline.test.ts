@@ -246,7 +246,22 @@ describe("as an LM", () => {
     }))
 
   it("reads a megabyte without delay, whatever it is made of", () => {
-    const unit = ["word ", "x", "# ", "| a | b |\n", "[", "![", "[](", "[a][", "<a", "<!--", "```\n", "*", "漢字", "word, "]
+    const unit = [
+      "word ",
+      "x",
+      "# ",
+      "| a | b |\n",
+      "[",
+      "![",
+      "[](",
+      "[a][",
+      "<a",
+      "<!--",
+      "```\n",
+      "*",
+      "漢字",
+      "word, "
+    ]
     const texts = [...unit.map((piece) => piece.repeat(1_000_000 / piece.length)), `# a${" ".repeat(1_000_000)}b`]
     for (const text of texts) {
       const result = Effect.runSync(
