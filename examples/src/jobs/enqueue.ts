@@ -73,9 +73,9 @@ const command = Command.make("jobs:enqueue", {
       )
       return yield* sql.withTransaction(all)
     })
-    // A payload that does not fit its own schema is a bug of this file; only the store may fail.
+    // The payload fits its schema and there is no group; only the store may fail.
     const ids = yield* Effect.provide(
-      Effect.catchTag(enqueue, ["SchemaError", "CodecError", "SqlError"], Effect.die),
+      Effect.catchTag(enqueue, ["SchemaError", "CodecError", "GroupNotFound", "SqlError"], Effect.die),
       Documents.layer.pipe(Layer.provideMerge(Db.layer(db)))
     )
     yield* Effect.forEach(ids, (id) => Console.log(id), { concurrency: 1, discard: true })

@@ -11,6 +11,7 @@
  * Interrupted by the worker's end, the job is handed back uncounted.
  */
 import * as LMAround from "@effect-dspy/core/LM/Around"
+import * as LMGroup from "@effect-dspy/core/LM/Group"
 import * as Step from "@effect-dspy/core/Step"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -95,6 +96,8 @@ const attempt = (
     }
     const run = yield* Run.make(claim, jobs, claims)
     const handler = handle(payload.value).pipe(
+      // Where calls wait for a limit, jobs are served in turn: a big one does not keep the others waiting.
+      LMGroup.provide(claim.id),
       LMAround.around(Memo.answers(run)),
       Effect.provideService(Step.Around, Memo.steps(run)),
       (handler) => around === undefined ? handler : around(claim, handler),

@@ -67,6 +67,8 @@ export type Settlement =
  * - `take`: waits for a job of a queue and runs `work` on it, which settles it; interrupted, the job is handed
  *   back uncounted
  * - `bell`: makes those who wait for a queue look at once
+ * - `dueWithin`: in how many milliseconds the next waiting job of each queue is due, of those that have one due in
+ *   that time; below zero when it fell due just now
  * - `settle`: tells whether the job was still this worker's
  * - `remember`, `recall`: the memo of a job, sealed text by key
  * - `heard`: the value of a signal, if it came
@@ -78,6 +80,10 @@ export type Settlement =
 export interface Service {
   readonly take: (queue: string, work: (claim: Claim) => Effect.Effect<void>) => Effect.Effect<void, StoreError>
   readonly bell: (queue: string) => Effect.Effect<void, StoreError>
+  readonly dueWithin: (
+    queues: ReadonlyArray<string>,
+    millis: number
+  ) => Effect.Effect<ReadonlyMap<string, number>, StoreError>
   readonly settle: (claim: Claim, settlement: Settlement) => Effect.Effect<boolean, StoreError>
   readonly recall: (id: JobId, key: string) => Effect.Effect<string | undefined, StoreError>
   readonly remember: (id: JobId, key: string, value: string) => Effect.Effect<void, StoreError>

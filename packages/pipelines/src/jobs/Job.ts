@@ -27,7 +27,7 @@ import { createHash } from "node:crypto"
 import type { Codec, CodecError } from "./Codec.ts"
 import * as Failure from "./Failure.ts"
 import { type Handler, Handlers } from "./Handlers.ts"
-import { JobCancelled, JobDead, JobNotFound } from "./JobError.ts"
+import { type GroupNotFound, JobCancelled, JobDead, JobNotFound } from "./JobError.ts"
 import * as JobEvents from "./JobEvents.ts"
 import { isFinal, type JobId, type JobInfo } from "./JobInfo.ts"
 import { type Ending, type Entry, Jobs } from "./Jobs.ts"
@@ -196,7 +196,7 @@ export const fromStep = <I, O, E, R>(
  * - `delay`: due so much later
  * - `priority`: instead of the job's own
  * - `id`: the identity, instead of the job's own
- * - `group`: the group it belongs to, see `group`
+ * - `group`: the group it belongs to, which must be there, see `Group`
  *
  * @category models
  */
@@ -238,11 +238,11 @@ export const enqueueMany = <P, A, E>(
   }).pipe((self) => JobSpans.send(job, self))
 
 /**
- * Why a job could not be enqueued: the payload does not fit, or the store could not take it.
+ * Why a job could not be enqueued: the payload does not fit, its group is not there, or the store could not take it.
  *
  * @category errors
  */
-export type EnqueueError = Schema.SchemaError | CodecError | StoreError
+export type EnqueueError = Schema.SchemaError | CodecError | GroupNotFound | StoreError
 
 /**
  * A job as it goes into the store.
@@ -368,7 +368,7 @@ export const signal = <A>(
   name: string,
   schema: Schema.Codec<A, unknown>,
   value: A
-): Effect.Effect<void, EnqueueError, Jobs> =>
+): Effect.Effect<void, Schema.SchemaError | CodecError | StoreError, Jobs> =>
   Effect.gen(function*() {
     const jobs = yield* Jobs
     const sealed = yield* Effect.flatMap(Schema.encodeEffect(textOf(schema))(value), jobs.codec.seal)

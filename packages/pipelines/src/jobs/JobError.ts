@@ -37,6 +37,22 @@ export class JobCancelled extends Schema.TaggedError<JobCancelled>("@effect-dspy
 }
 
 /**
+ * A job was enqueued into a group that is not there: it was never opened, or ended so long ago that it has been
+ * pruned. Nothing was enqueued.
+ *
+ * @category errors
+ */
+export class GroupNotFound extends Schema.TaggedError<GroupNotFound>("@effect-dspy/pipelines/jobs/GroupNotFound")(
+  "GroupNotFound",
+  { group: Schema.String }
+) {
+  readonly isRetryable = false
+  override get message(): string {
+    return `there is no group ${this.group}: Group.make opens one`
+  }
+}
+
+/**
  * There is no job of this id: it never was, or it ended so long ago that it has been pruned.
  *
  * @category errors

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type { Codec } from "./Codec.ts"
 import type { Failure } from "./Failure.ts"
+import type { GroupNotFound } from "./JobError.ts"
 import type { JobId, JobInfo, State } from "./JobInfo.ts"
 import type { StoreError } from "./StoreError.ts"
 import type { Wake } from "./Wake.ts"
@@ -108,7 +109,7 @@ export interface Retention {
  * What an engine does for those who enqueue, await and look after jobs. Everything joins an open transaction
  * of the same `SqlClient`.
  *
- * - `enqueue`: an id that is there already is left as it is; a dead one is requeued
+ * - `enqueue`: an id that is there already is left as it is; a dead one is requeued. A group must be there.
  * - `group`: opens a group, runs what enqueues its jobs, and closes it, all in one transaction
  * - `cancel`: `cancelled` at once, or `requested` of the worker that runs it; `undefined` when it has ended
  * - `requeue`: puts dead and cancelled jobs back with fresh attempts; gives how many
@@ -120,7 +121,7 @@ export interface Retention {
 export interface Service {
   readonly codec: Codec
   readonly wake: Wake
-  readonly enqueue: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, StoreError>
+  readonly enqueue: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, StoreError | GroupNotFound>
   readonly group: <A, E, R>(group: GroupEntry, fill: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StoreError, R>
   readonly findGroup: (id: string) => Effect.Effect<Option.Option<GroupInfo>, StoreError>
   readonly find: (id: JobId) => Effect.Effect<Option.Option<JobInfo>, StoreError>

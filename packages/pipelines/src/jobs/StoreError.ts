@@ -7,6 +7,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { GroupNotFound } from "./JobError.ts"
 
 /**
  * - `operation`: what was tried (`enqueue`, `settle`, ...)
@@ -31,12 +32,21 @@ export class StoreError extends Schema.TaggedError<StoreError>("@effect-dspy/pip
 }
 
 /**
- * Turns any failure of `self` into a `StoreError` of this operation.
+ * Turns any failure of `self` into a `StoreError` of this operation, except the engine's own errors.
  *
  * @category combinators
  */
-export const during = (operation: string) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, StoreError, R> =>
-  Effect.mapError(self, (cause) => cause instanceof StoreError ? cause : new StoreError({ operation, cause }))
+export const during =
+  (operation: string) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, StoreError | Extract<E, GroupNotFound>, R> =>
+    Effect.mapError(
+      self,
+      (cause) =>
+        cause instanceof StoreError || cause instanceof GroupNotFound
+          // An error of this class in `E` is one of those extracted.
+          ? cause as StoreError | Extract<E, GroupNotFound>
+          : new StoreError({ operation, cause })
+    )
 
 /**
  * The failure to open a store. Effect's own tables are created by code that dies when it can't, so defects count.

@@ -16,6 +16,7 @@ import * as Attempt from "./Attempt.ts"
 import type { Claim, Service as ClaimsService, Settlement } from "./Claims.ts"
 import * as Codec from "./Codec.ts"
 import { Handlers } from "./Handlers.ts"
+import { GroupNotFound } from "./JobError.ts"
 import { isFinal, type JobId, type JobInfo, type State } from "./JobInfo.ts"
 import { type Ending, type Entry, type GroupEntry, Jobs, type Service as JobsService } from "./Jobs.ts"
 import * as Wake from "./Wake.ts"
@@ -229,6 +230,7 @@ const make: Effect.Effect<Bench, never, Handlers | Scope.Scope> = Effect.gen(fun
     // Nobody claims here: the bench hands out its jobs one by one.
     take: () => Effect.never,
     bell: () => Effect.void,
+    dueWithin: () => Effect.succeed(new Map()),
     settle: ({ id }, settlement) =>
       Effect.sync(() => {
         const record = records.get(id)
@@ -244,7 +246,13 @@ const make: Effect.Effect<Bench, never, Handlers | Scope.Scope> = Effect.gen(fun
   const jobs: JobsService = {
     codec: Codec.plain,
     wake,
-    enqueue: (entries) => Effect.sync(() => entries.forEach(add)),
+    enqueue: (entries) =>
+      Effect.suspend(() => {
+        const missing = entries.find(({ group, id }) => group !== undefined && !groups.has(group) && !records.has(id))
+        if (missing?.group !== undefined) return Effect.fail(new GroupNotFound({ group: missing.group }))
+        entries.forEach(add)
+        return Effect.void
+      }),
     group: (entry, fill) =>
       Effect.suspend(() => {
         const group = groups.get(entry.id) ?? { entry, total: 0, pending: 0, failed: 0, filling: true }

@@ -5,7 +5,7 @@
  * 1. It learns what it can do from the handlers' layers, and takes on jobs that waited for somebody who can.
  * 2. Each slot of a queue claims a job, runs it, settles it, and claims the next. An idle slot costs nothing: the
  *    queue wakes it when it is told of new jobs, or looks by itself once a second.
- * 3. One fiber listens for what is asked of running jobs and stops those that were cancelled.
+ * 3. One fiber listens (see `Lookout`): it rings when jobs come or are due, and stops those that were cancelled.
  * 4. Others enqueue cron jobs when their time comes, and prune what ended long ago, once an hour.
  * 5. When its scope closes it drains: idle slots stop at once, busy ones have `drain` to finish. What isn't done
  *    then is interrupted, down to its sockets, and handed back uncounted.
@@ -17,13 +17,13 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import * as Attempt from "./Attempt.ts"
 import { Claims } from "./Claims.ts"
 import * as Cron from "./Cron.ts"
 import { Handlers } from "./Handlers.ts"
 import { Jobs } from "./Jobs.ts"
+import * as Lookout from "./Lookout.ts"
 import { patience, type Run } from "./Run.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -86,7 +86,8 @@ const start = Effect.fnUntraced(function*(options: Options) {
     started: (run) => running.set(run.claim.id, run),
     ended: (run) => running.delete(run.claim.id)
   })
-  const queues = Object.entries(options.queues).map(([name, slots]) => queue(name, slots))
+  const freed = Latch.makeUnsafe(false)
+  const queues = Object.entries(options.queues).map(([name, slots]) => queue(name, slots, freed))
   const names = [...handlers.keys()]
   if (names.length > 0) yield* claims.adopt(names)
 
@@ -107,21 +108,7 @@ const start = Effect.fnUntraced(function*(options: Options) {
   const control = quietly("control", Effect.andThen(cancel, pause))
   yield* control
   const heard = yield* jobs.wake.heard
-  const listen = Effect.gen(function*() {
-    const topic = yield* Effect.timeoutOption(PubSub.take(heard), "1 second")
-    // Everything that has come in meanwhile is answered by one look.
-    const topics = new Set<string>([
-      ...(topic._tag === "Some" ? [topic.value] : []),
-      ...(yield* PubSub.takeUpTo(heard, 1000))
-    ])
-    if (topic._tag === "None" || topics.has("control") || topics.has("*")) yield* control
-    for (const { gate, idle, name } of queues) {
-      if (idle() && gate.isOpen() && (topics.has("*") || topics.has(`queue/${name}`))) {
-        yield* quietly("bell", claims.bell(name))
-      }
-    }
-  })
-  yield* Effect.forkScoped(Effect.forever(listen))
+  yield* Effect.forkScoped(Lookout.make({ posts: queues, heard, freed, claims, control, quietly }))
 
   const retention = {
     succeededMillis: Duration.toMillis(options.keepSucceeded ?? "7 days"),
@@ -144,10 +131,8 @@ const start = Effect.fnUntraced(function*(options: Options) {
 })
 
 /** A queue with its slots. */
-interface Queue {
-  readonly name: string
+interface Queue extends Lookout.Post {
   readonly gate: Latch.Latch
-  readonly idle: () => boolean
   readonly slots: ReadonlyArray<Slot>
   /** Stops claiming; gives the slots that are busy. */
   readonly close: () => ReadonlySet<number>
@@ -155,14 +140,14 @@ interface Queue {
 
 type Slot = (take: Claims["Service"]["take"], attempt: ReturnType<typeof Attempt.make>) => Effect.Effect<void>
 
-const queue = (name: string, size: number): Queue => {
+const queue = (name: string, size: number, freed: Latch.Latch): Queue => {
   const gate = Latch.makeUnsafe(true)
   const busy = new Set<number>()
   let open = true
   return {
     name,
     gate,
-    idle: () => busy.size < size,
+    isReady: () => busy.size < size && gate.isOpen(),
     close: () => {
       open = false
       return busy
@@ -173,7 +158,13 @@ const queue = (name: string, size: number): Queue => {
         take(name, (claim) =>
           Effect.suspend(() => {
             busy.add(index)
-            return Effect.ensuring(attempt(claim), Effect.sync(() => busy.delete(index)))
+            return Effect.ensuring(
+              attempt(claim),
+              Effect.sync(() => {
+                if (busy.size === size) freed.openUnsafe()
+                busy.delete(index)
+              })
+            )
           }))
       )
       const patient = Effect.catchCause(next, (cause) =>

@@ -1,5 +1,5 @@
 /** The three engines, each with an empty store for every test. */
-import type { Claims, Jobs, StoreError } from "@effect-dspy/pipelines/jobs"
+import type { Claims, Engine, Jobs, StoreError } from "@effect-dspy/pipelines/jobs"
 import { Postgres } from "@effect-dspy/pipelines/postgres"
 import { Sqlite } from "@effect-dspy/pipelines/sqlite"
 import { describe, it } from "@effect/vitest"
@@ -18,8 +18,12 @@ type Test = (
   body: (store: Store) => Effect.Effect<void, unknown, Scope.Scope>
 ) => void
 
-/** Runs the same tests on every engine. */
-export const onEveryEngine = (name: string, tests: (test: Test, engine: string) => void) => {
+/** Runs the same tests on every engine. Quick looks, so that a lost word shows as a slow test and not as a second of silence. */
+export const onEveryEngine = (
+  name: string,
+  tests: (test: Test, engine: string) => void,
+  options: Engine.Options = { poll: "250 millis" }
+) => {
   const declare = (engine: string, store: () => Effect.Effect<Store, never, Scope.Scope>) =>
     describe(`${name} (${engine})`, () => {
       tests(
@@ -45,9 +49,6 @@ export const onEveryEngine = (name: string, tests: (test: Test, engine: string) 
       return Effect.map(postgres.createDatabase(server, database), (url) => Postgres.layer({ url, ...options }))
     }))
 }
-
-/** Quick looks, so that a lost word shows as a slow test and not as a second of silence. */
-const options = { poll: "250 millis" } as const
 
 /** A directory that is deleted with the scope. */
 const directory = Effect.acquireRelease(

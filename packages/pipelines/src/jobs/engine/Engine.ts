@@ -24,6 +24,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import { type Claim, Claims, type Service as ClaimsService, type Settlement } from "../Claims.ts"
 import * as Codec from "../Codec.ts"
 import * as GroupCommit from "../GroupCommit.ts"
+import type { GroupNotFound } from "../JobError.ts"
 import { type Entry, Jobs, type Service as JobsService } from "../Jobs.ts"
 import * as StoreError from "../StoreError.ts"
 import * as Wake from "../Wake.ts"
@@ -116,13 +117,14 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
   )
   const settle = yield* GroupCommit.make(Settle.make(sql, dialect, finish), { atMost: 200 })
   const inspect = yield* GroupCommit.make(Inspect.make(sql, dialect), { atMost: 500 })
+  const dueWithin = Inspect.dueWithin(sql, dialect)
   const remember = yield* GroupCommit.make(Inspect.remember(sql, persistence), { atMost: 200 })
 
   const jobs: JobsService = {
     codec: options.codec ?? Codec.plain,
     wake,
     enqueue: (entries) =>
-      Effect.withFiber<void, SqlError>((fiber) =>
+      Effect.withFiber<void, SqlError | GroupNotFound>((fiber) =>
         // What belongs to a transaction can't share another one's commit, and a bulk has one to itself.
         entries.length > 100 || Context.getOrUndefined(fiber.context, sql.transactionService) !== undefined
           ? insert(entries)
@@ -210,9 +212,10 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
       store.offer({ name, id: `bell/${name}`, element: null, isCustomId: true, delay: Duration.days(36_500) }).pipe(
         StoreError.during("claim")
       ),
+    dueWithin: (names, millis) => StoreError.during("claim")(dueWithin(names, millis)),
     settle: (claim, settlement) =>
       StoreError.during("settle")(settle({ claim, settlement })).pipe(
-        Effect.tap(() => wake.ring(wakesOthers(claim, settlement) ? "*" : "done"))
+        Effect.tap(() => wake.ring(wakes(claim, settlement)))
       ),
     recall: (id, key) =>
       StoreError.during("recall")(
@@ -251,6 +254,12 @@ class Theirs<E> {
   }
 }
 
-/** Whether jobs may have become due by it: a parent, a callback of a group, a job whose wait is over already. */
-const wakesOthers = (claim: Claim, settlement: Settlement): boolean =>
-  settlement._tag === "Parked" || claim.parent !== undefined || claim.group !== undefined
+/**
+ * Who has to know of it: everybody where jobs may have become due (a parent, a callback of a group, a job whose wait
+ * is over already), those who work on the queue where the job itself comes back.
+ */
+const wakes = (claim: Claim, settlement: Settlement): Wake.Topic => {
+  if (settlement._tag === "Parked" || claim.parent !== undefined || claim.group !== undefined) return "*"
+  const comesBack = settlement._tag === "Retry" || (settlement._tag === "Back" && settlement.delayMillis > 0)
+  return comesBack ? `queue/${claim.queue}` : "done"
+}

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import { GroupNotFound } from "../JobError.ts"
 import type { JobId } from "../JobInfo.ts"
 import type { Entry } from "../Jobs.ts"
 import type { Dialect } from "./Dialect.ts"
@@ -34,14 +35,15 @@ interface Row {
 }
 
 /**
- * Inserts jobs. An id that is there already is left as it is; a dead one is requeued.
+ * Inserts jobs. An id that is there already is left as it is; a dead one is requeued. A group that is not there fails
+ * all of them.
  *
  * @category constructors
  */
 export const make = (
   sql: SqlClient.SqlClient,
   dialect: Dialect
-): (entries: ReadonlyArray<Entry>) => Effect.Effect<void, SqlError> => {
+): (entries: ReadonlyArray<Entry>) => Effect.Effect<void, SqlError | GroupNotFound> => {
   const write = insert(sql, dialect)
   const requeue = Requeue.make(sql, dialect)
   const all = Effect.fnUntraced(function*(rows: ReadonlyArray<Row>) {
@@ -56,8 +58,9 @@ export const make = (
       if (group !== undefined && fresh.has(id)) grouped.set(group, (grouped.get(group) ?? 0) + 1)
     }
     for (const [group, count] of grouped) {
-      yield* sql`UPDATE effect_dspy_groups SET total = total + ${count}, pending = pending + ${count},
-        finished_at = NULL WHERE id = ${group}`
+      const found = yield* sql`UPDATE effect_dspy_groups SET total = total + ${count}, pending = pending + ${count},
+        finished_at = NULL WHERE id = ${group} RETURNING id`
+      if (found.length === 0) return yield* new GroupNotFound({ group })
     }
   })
   return (entries) => {

@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
+import type { GroupNotFound } from "../JobError.ts"
 import type { JobId } from "../JobInfo.ts"
 import type { Entry } from "../Jobs.ts"
 import type { Dialect } from "./Dialect.ts"
@@ -31,7 +32,7 @@ export interface Ended {
 export const make = (
   sql: SqlClient.SqlClient,
   dialect: Dialect,
-  enqueue: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, SqlError>
+  enqueue: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, SqlError | GroupNotFound>
 ): (ended: ReadonlyArray<Ended>) => Effect.Effect<void, SqlError> => {
   return Effect.fnUntraced(function*(ended) {
     const groups = new Map<string, { count: number; failed: number }>()
@@ -63,7 +64,7 @@ export const make = (
 export const closeGroup = Effect.fnUntraced(function*(
   sql: SqlClient.SqlClient,
   dialect: Dialect,
-  enqueue: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, SqlError>,
+  enqueue: (entries: ReadonlyArray<Entry>) => Effect.Effect<void, SqlError | GroupNotFound>,
   group: string
 ) {
   const done = yield* sql<{
@@ -76,7 +77,15 @@ export const closeGroup = Effect.fnUntraced(function*(
     RETURNING failed, on_complete, on_success`
   for (const { failed, on_complete, on_success } of done) {
     // Written from entries when the group was opened; a group that ends twice finds its callbacks there already.
-    const callbacks = [on_complete, Number(failed) === 0 ? on_success : null]
-    yield* enqueue(callbacks.flatMap((entry) => entry === null ? [] : [JSON.parse(entry) as Entry]))
+    const callbacks = [on_complete, Number(failed) === 0 ? on_success : null].flatMap((entry) =>
+      entry === null ? [] : [JSON.parse(entry) as Entry]
+    )
+    // A callback may have been meant for a group of its own that is gone; nobody is here to be told of it.
+    const ungrouped = callbacks.map((entry) => ({ ...entry, group: undefined }))
+    yield* Effect.catchTag(
+      enqueue(callbacks),
+      "GroupNotFound",
+      () => Effect.catchTag(enqueue(ungrouped), "GroupNotFound", Effect.die)
+    )
   }
 })

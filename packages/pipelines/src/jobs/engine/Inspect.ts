@@ -97,6 +97,33 @@ const said = (element: unknown, key: "payload" | "trace"): string | undefined =>
 }
 
 /**
+ * In how many milliseconds the next jobs of queues are due: one range of the queue's own index for each. What fell due
+ * just before counts too, for a slot may have looked before that.
+ *
+ * @category constructors
+ */
+export const dueWithin = (
+  sql: SqlClient.SqlClient,
+  dialect: Dialect
+) =>
+(
+  queues: ReadonlyArray<string>,
+  millis: number
+): Effect.Effect<ReadonlyMap<string, number>, SqlError> =>
+  Effect.map(
+    sql<{ readonly queue: string; readonly due: number | string | null; readonly now: number | string }>`
+      WITH t AS (SELECT ${dialect.later(sql`${-millis}`)} AS earlier, ${dialect.later(sql`${millis}`)} AS later)
+      SELECT x.queue, ${dialect.nowMillis} AS now, (
+        SELECT ${dialect.millis(sql`q.visible_at`)} FROM effect_queue q
+        WHERE q.queue_name = x.queue AND q.state = 'pending' AND q.visible_at > t.earlier AND q.visible_at <= t.later
+          AND q.acquired_by IS NULL
+        ORDER BY q.visible_at LIMIT 1
+      ) AS due
+      FROM ${dialect.rows({ queue: "text" }, queues.map((queue) => ({ queue })))} CROSS JOIN t`,
+    (rows) => new Map(rows.flatMap(({ due, now, queue }) => due === null ? [] : [[queue, Number(due) - Number(now)]]))
+  )
+
+/**
  * Keeps answers of many jobs in one transaction.
  *
  * @category constructors
