@@ -18,7 +18,7 @@ const diagnose = Rlm.make(Signature.make("Diagnose", {
 }))
 
 const services = ["checkout", "search", "login", "images"]
-const log = Array.from({ length: 20_000 }, (_, n) => {
+const log = Array.from({ length: 32_000 }, (_, n) => {
   const fails = n % 1_250 === 700
   const service = fails ? "search" : services[n % services.length]
   return `${n} ${service} ${fails ? "500 replica 3 is behind by 40 s" : "200 served in 12 ms"}`

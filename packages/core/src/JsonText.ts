@@ -3,8 +3,8 @@
  *
  * Adapters read completions through this module, by the rule "rescue before re-ask": a reply that can be
  * read costs one call, a re-ask costs another. It is tolerant of form (quotes, trailing commas, Python
- * literals, comments, text around the value) and strict about content: a value that breaks off is not
- * completed, and nothing is made up. Whether a value is the right one is for the signature's schema to say.
+ * literals, comments, text around the value, a bracket left out before the one around it closes) and strict about
+ * content: a value that breaks off is not completed, and nothing is made up. Whether a value is the right one is for the signature's schema to say.
  * Pure, synchronous, never throws, linear in the length of the text.
  */
 import * as Result from "effect/Result"
@@ -187,6 +187,8 @@ class Reader {
   keyed = false
   private expected = "a JSON value"
   private depth = 0
+  /** What closes the brackets that are open, the innermost last. */
+  private readonly open: Array<number> = []
   private commentsClose = true
 
   constructor(text: string) {
@@ -203,6 +205,7 @@ class Reader {
   valueAt(at: number): Json | undefined {
     this.at = at
     this.depth = 0
+    this.open.length = 0
     this.keyed = false
     return this.value()
   }
@@ -245,10 +248,20 @@ class Reader {
     if (this.depth === maxDepth) return this.fail(`at most ${maxDepth} levels`)
     this.at++
     this.depth++
+    this.open.push(code === Code.braceOpen ? Code.braceClose : Code.bracketClose)
     const value = code === Code.braceOpen ? this.object() : this.array()
     // After a failure the depth stays, for `leave` counts on from it.
-    if (value !== undefined) this.depth--
+    if (value !== undefined) {
+      this.depth--
+      this.open.pop()
+    }
     return value
+  }
+
+  /** Whether the bracket around the innermost one closes here: the inner one was forgotten, and nothing broke off. */
+  private forgotten(): boolean {
+    const around = this.open.at(-2)
+    return around !== undefined && around !== this.open.at(-1) && this.sees(around)
   }
 
   private object(): Json | undefined {
@@ -263,7 +276,8 @@ class Reader {
       const value = this.value()
       if (value === undefined) return undefined
       entries.push([key, value])
-      if (!this.take(Code.comma) && !this.sees(Code.braceClose)) return this.fail("a comma or }")
+      if (this.take(Code.comma) || this.sees(Code.braceClose)) continue
+      return this.forgotten() ? Object.fromEntries(entries) : this.fail("a comma or }")
     }
   }
 
@@ -274,7 +288,8 @@ class Reader {
       const value = this.value()
       if (value === undefined) return undefined
       items.push(value)
-      if (!this.take(Code.comma) && !this.sees(Code.bracketClose)) return this.fail("a comma or ]")
+      if (this.take(Code.comma) || this.sees(Code.bracketClose)) continue
+      return this.forgotten() ? items : this.fail("a comma or ]")
     }
   }
 

@@ -110,13 +110,17 @@ export const make = (
   // The conversation behind the prefix: one entry a step, so that the oldest can be dropped whole.
   let turns: ReadonlyArray<ReadonlyArray<Message.Message>> = []
   let usage = Usage.zero
+  // Answers of a recording or of a job's first run cost nothing, and still bring the limits as near as they did then:
+  // else the same run would ask something else.
+  let replayed = Usage.zero
   let last: Completion.Completion | undefined
   let lastObservation: string | undefined
 
   const reached = (step: number): keyof Limits | undefined => {
     if (step + 1 >= (limits.steps ?? defaultSteps)) return "steps"
-    if (limits.requests !== undefined && usage.calls >= limits.requests) return "requests"
-    const tokens = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0)
+    const { calls, inputTokens = 0, outputTokens = 0 } = Usage.add(usage, replayed)
+    if (limits.requests !== undefined && calls >= limits.requests) return "requests"
+    const tokens = inputTokens + outputTokens
     if (limits.tokens !== undefined && tokens >= limits.tokens) return "tokens"
     return duration !== undefined && clock.currentTimeMillisUnsafe() - start >= duration ? "duration" : undefined
   }
@@ -158,6 +162,7 @@ export const make = (
       const told = limit === undefined ? Effect.void : tell({ _tag: "Limit", step, limit })
       return Effect.flatMap(Effect.andThen(told, ask(step, limit !== undefined)), (completion) => {
         last = completion
+        if (completion.replayed === true) replayed = Usage.add(replayed, completion.usage)
         const calls = Completion.toolCalls(completion)
         const submitted = calls.find((call) => call.name === submit)
         const output = submitted !== undefined

@@ -4,7 +4,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result, Schema } from "effect"
 import { type AdapterCase, cases } from "./adapterCases.ts"
 
-const adapters = { chat: ChatAdapter.adapter, json: JsonAdapter.adapter, xml: XmlAdapter.adapter }
+const adapters = {
+  chat: ChatAdapter.adapter,
+  json: JsonAdapter.adapter,
+  xml: XmlAdapter.adapter,
+  compact: JsonAdapter.compact
+}
 
 const run = ({ adapter, output, reply }: AdapterCase) =>
   Predict.make(
@@ -41,7 +46,7 @@ describe("replies that DSPy reads are read the same", () => {
   }
 
   it("the table holds every case, and no exception is stale", () => {
-    assert.lengthOf(cases, 51)
+    assert.lengthOf(cases, 55)
     for (const id of exceptions.keys()) assert.isDefined(cases.find((adapterCase) => adapterCase.id === id)?.fields)
   })
 })

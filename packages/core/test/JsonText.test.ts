@@ -89,6 +89,8 @@ describe("JsonText.read", () => {
     ["large integers", "[9007199254740993,]", [9007199254740992]],
     ["large exponents that fit", "[1e308, 1e-400]", [1e308, 0]],
     ["long digits that fit", `[0.${"1".repeat(400)}]`, [1 / 9]],
+    ["a bracket left out before the one around it closes", "[{a: {b: 1}]", [{ a: { b: 1 } }]],
+    ["a list left open in an object that closes", "{a: [1, {b: 2}}", { a: [1, { b: 2 }] }],
     ["depth 200", `${"[".repeat(200)}${"]".repeat(199)},]`, JSON.parse("[".repeat(200) + "]".repeat(200))]
   ]
   for (const [why, text, value] of readable) {
@@ -108,6 +110,9 @@ describe("JsonText.read", () => {
     ["a missing value", "{a: }", 4, "a JSON value"],
     ["a missing bracket", "{\"a\": [1, 2", 11, "a comma or ]"],
     ["the wrong bracket", "[1}", 2, "a comma or ]"],
+    ["the wrong bracket, with the right one outside", "{a: {b: 1]}", 9, "a comma or }"],
+    ["two brackets left out", "[{a: {b: 1]", 10, "a comma or }"],
+    ["a bracket left out within text that breaks off", "[{a: [1}, {b: 2", 15, "a comma or }"],
     ["an open string", "{\"a\": \"b", 8, "the end of a string"],
     ["an open string that ends in a backslash", "['a\\", 4, "the end of a string"],
     ["an open comment", "{\"a\": 1} /* b", 9, "the end of the text"],

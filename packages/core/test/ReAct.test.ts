@@ -7,11 +7,12 @@ import {
   ReActError,
   Signature,
   Tool,
-  Trace
+  Trace,
+  Usage
 } from "@effect-dspy/core"
-import { TestLM } from "@effect-dspy/core/testing"
+import { Cassette, TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Schema, Stream } from "effect"
+import { Context, Effect, Fiber, FileSystem, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 
 const Ask = Signature.make("Ask", {
@@ -97,7 +98,52 @@ const run = (
     return yield* Fiber.join(fiber)
   })
 
+/** Files in memory. */
+const files = () => {
+  const disk = new Map<string, string>()
+  return FileSystem.layerNoop({
+    writeFileString: (path, text) => Effect.sync(() => disk.set(path, text)),
+    readFileString: (path) => Effect.sync(() => disk.get(path) ?? "")
+  })
+}
+
+/** Runs an agent under a recording, then again on what was recorded and with no LM: output and events of each. */
+const twice = (script: TestLM.Script, self: typeof agent = agent) =>
+  Effect.gen(function*() {
+    const told = Effect.gen(function*() {
+      const events: Array<string> = []
+      const output = yield* self.followed(
+        { question: "Why?" },
+        (event) => Effect.sync(() => events.push(word(event)))
+      ).pipe(Effect.provideService(Library, library))
+      return { output, events }
+    })
+    const program = Effect.gen(function*() {
+      const first = yield* told.pipe(Cassette.record("agent.json"), Effect.provide(TestLM.layer(script)))
+      const [[second, trace], usage] = yield* told.pipe(Trace.collect, Usage.track, Cassette.replay("agent.json"))
+      return { first, second, trace, usage }
+    })
+    const fiber = yield* Effect.forkChild(Effect.provide(program, files()))
+    yield* TestClock.adjust("1 hour")
+    return yield* Fiber.join(fiber)
+  })
+
 const limited = (limits: ReAct.Limits) => ReAct.make(Ask, { tools: [search, dictionary], limits })
+
+/** Twenty steps: tools side by side, one that fails, wrong arguments, a timeout, a prompt that is too long. */
+const troubled = (): ReadonlyArray<TestLM.Reply> => {
+  const plain = (index: number) => TestLM.calls(["dictionary", { word: `word ${index}` }])
+  return [
+    TestLM.calls(...Array.from({ length: 5 }, (_, index) => ["search", { words: `book ${index}` }] as const)),
+    TestLM.calls(["dictionary", { word: "hard" }]),
+    TestLM.calls(["search", { phrase: "tides" }]),
+    TestLM.calls(["search", { words: "slow" }]),
+    TestLM.calls(["encyclopedia", {}]),
+    new LMErrorReason.ContextTooLong({}),
+    ...Array.from({ length: 14 }, (_, index) => plain(index)),
+    submit("the moon")
+  ]
+}
 
 describe("an agent", () => {
   it.effect("sends the task, the tools and submit, and then what the tools said", () =>
@@ -160,17 +206,7 @@ describe("an agent", () => {
   it.effect("of 20 steps with failures of every kind ends well", () =>
     Effect.gen(function*() {
       maxInFlight = 0
-      const plain = (index: number) => TestLM.calls(["dictionary", { word: `word ${index}` }])
-      const script: ReadonlyArray<TestLM.Reply> = [
-        TestLM.calls(...Array.from({ length: 5 }, (_, index) => ["search", { words: `book ${index}` }] as const)),
-        TestLM.calls(["dictionary", { word: "hard" }]),
-        TestLM.calls(["search", { phrase: "tides" }]),
-        TestLM.calls(["search", { words: "slow" }]),
-        TestLM.calls(["encyclopedia", {}]),
-        new LMErrorReason.ContextTooLong({}),
-        ...Array.from({ length: 14 }, (_, index) => plain(index)),
-        submit("the moon")
-      ]
+      const script = troubled()
       const { events, recorder } = yield* run(script)
       assert.strictEqual(maxInFlight, 5)
       assert.include(events, "1 dictionary fails {\"_tag\":\"Down\"}")
@@ -184,6 +220,32 @@ describe("an agent", () => {
       // The first step was dropped, task and input stay.
       assert.notInclude(JSON.stringify(last?.messages), "book 0")
       assert.strictEqual(last?.messages[1]?.role, "user")
+    }))
+
+  it.effect("of 20 steps replays from a cassette, to the same end and with no LM", () =>
+    Effect.gen(function*() {
+      const { first, second, trace, usage } = yield* twice(troubled())
+      assert.strictEqual(first.output.answer, "the moon")
+      assert.lengthOf(first.events.filter((event) => event.includes(" says ") || event.includes(" fails ")), 23)
+      assert.deepStrictEqual(second, first)
+      assert.deepStrictEqual(trace.map(({ attempts, path, result }) => [path, attempts, result._tag]), [
+        ["Ask", 0, "Success"]
+      ])
+      assert.deepStrictEqual(usage.calls, 0)
+    }))
+
+  it.effect("replays to the limits it came to", () =>
+    Effect.gen(function*() {
+      const spent = TestLM.completion({
+        content: [{ type: "toolCall", id: "1", name: "dictionary", arguments: { word: "x" } }],
+        finishReason: "toolCalls",
+        usage: { calls: 1, inputTokens: 600, outputTokens: 500 }
+      })
+      for (const limits of [{ requests: 1 }, { tokens: 1000 }]) {
+        const { first, second } = yield* twice([spent, submit("the moon")], limited(limits))
+        assert.include(first.events, `1 Limit ${Object.keys(limits)[0]}`)
+        assert.deepStrictEqual(second, first)
+      }
     }))
 
   it.effect("works with a model that has no tools of its own", () =>

@@ -2,12 +2,12 @@
  * Replies and what they must be read as: facts about DSPy 3.3's adapters, put as signatures
  * of ours. `fields` is what must come out; without it no output may come out.
  */
-import { Code, type Signature } from "@effect-dspy/core"
+import { Code, type Signature, ToolCalls } from "@effect-dspy/core"
 import { Effect, Schema } from "effect"
 
 export interface AdapterCase {
   readonly id: string
-  readonly adapter: "chat" | "json" | "xml"
+  readonly adapter: "chat" | "json" | "xml" | "compact"
   readonly about: string
   readonly output: Signature.Fields
   readonly reply: string
@@ -46,6 +46,9 @@ const Tree = Schema.Struct({
   children: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
 }).annotate({ identifier: "Tree" })
 
+/** DSPy wraps its list in an object of its name; here the list is the field. */
+const weather = { name: "get_weather", args: { city: "Paris" } }
+
 /** The section of one field, closed as the layout asks. */
 const section = (name: string, value: string) => `[[ ## ${name} ## ]]\n${value}\n\n[[ ## completed ## ]]`
 
@@ -80,6 +83,22 @@ export const cases: ReadonlyArray<AdapterCase> = [
     output: answer,
     reply: "[[ ## answer ## ]]\nParis\n[[ ## completion ## ]]",
     fields: { answer: "Paris" }
+  },
+  {
+    id: "chat-004",
+    adapter: "chat",
+    about: "a list of tool calls, with a bracket left out",
+    output: { tool_calls: ToolCalls.ToolCalls },
+    reply: "[[ ## tool_calls ## ]]\n[{'name': 'get_weather', 'args': {'city': 'Paris'}]",
+    fields: { tool_calls: [weather] }
+  },
+  {
+    id: "chat-005",
+    adapter: "chat",
+    about: "one tool call where a list belongs",
+    output: { tool_calls: ToolCalls.ToolCalls },
+    reply: "[[ ## tool_calls ## ]]\n{'name': 'get_weather', 'args': {'city': 'Paris'}}",
+    fields: { tool_calls: [weather] }
   },
   {
     id: "chat-006",
@@ -167,6 +186,14 @@ export const cases: ReadonlyArray<AdapterCase> = [
     about: "a key that is nearly right is not right",
     output: answer,
     reply: "{'answer1': 'Paris'}"
+  },
+  {
+    id: "json-003",
+    adapter: "json",
+    about: "no tool calls, in an object of their name",
+    output: { answer: Schema.String, tool_calls: ToolCalls.ToolCalls },
+    reply: "{'answer': 'sunny', 'tool_calls': {'tool_calls': []}}",
+    fields: { answer: "sunny", tool_calls: [] }
   },
   {
     id: "json-004",
@@ -332,6 +359,13 @@ export const cases: ReadonlyArray<AdapterCase> = [
       tool_calls: [{ name: "get_weather", args: { city: "Tokyo" }, result: "Sunny" }],
       answer: "The weather is Sunny."
     }
+  },
+  {
+    id: "baml-001",
+    adapter: "compact",
+    about: "a key that is missing fails",
+    output: { answer: Schema.String, n: Schema.Int },
+    reply: "{\"answer\": \"x\"}"
   },
   {
     id: "chat-146",
