@@ -42,7 +42,7 @@ describe("examples", () => {
     const { stderr, stdout } = await run("explore.ts")
     assert.match(stdout, /32000 0 checkout 200 served in 12 ms/)
     assert.match(stdout, /service: 'search',\s+failures: 26,\s+cause: 'A replica lags behind\.'/)
-    assert.match(stdout, /\n\d{6} characters, 4 requests\n$/)
+    assert.match(stdout, /\n\d{7} characters, 4 requests\n$/)
     assert.strictEqual(stderr, "")
   })
 
