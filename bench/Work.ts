@@ -59,6 +59,23 @@ export const answer = (text: string): string =>
     usage: { prompt_tokens: 600, completion_tokens: 60, total_tokens: 660 }
   })
 
+/** The same answer as a stream of a dozen events. */
+export const answerStream = (text: string): string => {
+  const size = Math.ceil(text.length / 12)
+  const chunk = (delta: object, finish_reason: string | null) =>
+    `data: ${
+      JSON.stringify({
+        id: "chatcmpl-1",
+        object: "chat.completion.chunk",
+        created: 1,
+        model: "stub",
+        choices: [{ index: 0, delta, finish_reason }]
+      })
+    }\n\n`
+  const pieces = Array.from({ length: 12 }, (_, index) => text.slice(index * size, (index + 1) * size))
+  return [...pieces.map((content) => chunk({ content }, null)), chunk({}, "stop"), "data: [DONE]\n\n"].join("")
+}
+
 /** A model that answers at once with `text`, or with what it says for a signature. */
 export const stub = (text: (signature: string) => string): LM.Service =>
   LM.make({

@@ -1,7 +1,7 @@
 import { Completion, Identity, LM, LMErrorReason, Message, Request, Usage } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Result, Stream } from "effect"
+import { Effect, Equal, Fiber, Hash, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { mood, timed } from "./support.ts"
 
@@ -194,5 +194,39 @@ describe("Identity", () => {
       Identity.of(lm("e", "m", { temperature: 1 }), request),
       Identity.of(lm("e"), { ...request, settings: { temperature: 1 } })
     )
+  })
+
+  it("keys for memory are equal where the texts are, also where their hashes are the same by chance", () => {
+    const lm = LM.make({ provider: "p", model: "m", generate: () => Effect.never })
+    const keyOf = Identity.keys(lm)
+    const long = (middle: string) => `${"a".repeat(5000)}${middle}${"b".repeat(5000)}`
+    const tool: Request.Tool = { name: "t", description: "d", parameters: { type: "object" } }
+    const json: Request.Output = { _tag: "Json", name: "n", schema: { type: "object" }, instruction: "JSON" }
+    const base: LM.Request = { messages: [Message.user("hi")], output: Request.text, settings: {} }
+    const requests: ReadonlyArray<LM.Request> = [
+      base,
+      ...["xxxx", "xxyx", "xyxx"].map((middle): LM.Request => ({ ...base, messages: [Message.user(long(middle))] })),
+      { ...base, messages: [Message.user("h"), Message.user("i")] },
+      { ...base, messages: [Message.system("hi")] },
+      { ...base, messages: [Message.user([{ type: "text", text: "hi" }])] },
+      { ...base, messages: [Message.user(JSON.stringify([{ type: "text", text: "hi" }]))] },
+      { ...base, output: json },
+      { ...base, output: { ...json, schema: { type: "array" } } },
+      { ...base, settings: { seed: 1, temperature: 0 } },
+      { ...base, settings: { seed: 2, temperature: 0 } },
+      { ...base, tools: [tool] },
+      { ...base, tools: [{ ...tool, description: "e" }] },
+      { ...base, tools: [tool], toolChoice: "required" },
+      { ...base, tools: [tool], toolChoice: { tool: "t" } }
+    ]
+    for (const a of requests) {
+      // Built anew: nothing may hang on which object it is.
+      const same: LM.Request = { ...structuredClone(a), settings: { ...a.settings, attempts: 9 }, stable: 1 }
+      assert.isTrue(Equal.equals(keyOf(a), keyOf(same)))
+      assert.strictEqual(Hash.hash(keyOf(a)), Hash.hash(keyOf(same)))
+      for (const b of requests) {
+        assert.strictEqual(Equal.equals(keyOf(a), keyOf(b)), Identity.of(lm, a) === Identity.of(lm, b))
+      }
+    }
   })
 })

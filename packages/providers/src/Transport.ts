@@ -69,7 +69,7 @@ export const make = (client: HttpClient.HttpClient, provider: string, model: str
     HttpSpan.spanned(url, headers, (headers, seen) => {
       const request = HttpClientRequest.post(url, { headers, body: HttpBody.text(body, "application/json") })
       const answer = Effect.mapError(client.execute(request), (error) => fail(connection(error)))
-      return Effect.provideContext(
+      return Effect.updateContext(
         Effect.flatMap(answer, (response) => {
           seen(response.status)
           return response.status === 200 ? answered(response) : failed(response)
@@ -112,10 +112,13 @@ export const make = (client: HttpClient.HttpClient, provider: string, model: str
 
 // HTTP spans would carry URLs and headers, trace headers would go to third parties, and a redirect would take
 // the prompt and the key to a host nobody named.
-const discreet = Context.make(HttpClient.TracerDisabledWhen, () => true).pipe(
-  Context.add(HttpClient.TracerPropagationEnabled, false),
-  Context.add(FetchHttpClient.RequestInit, { redirect: "manual" })
-)
+// Added one by one: a merge would copy the whole context for each call.
+const discreet = <R>(context: Context.Context<R>): Context.Context<R> =>
+  context.pipe(
+    Context.add(HttpClient.TracerDisabledWhen, () => true),
+    Context.add(HttpClient.TracerPropagationEnabled, false),
+    Context.add(FetchHttpClient.RequestInit, { redirect: "manual" })
+  )
 
 const read = (
   response: HttpClientResponse.HttpClientResponse,

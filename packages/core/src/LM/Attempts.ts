@@ -70,24 +70,40 @@ export const spend = (attempts: Attempts, spent: Usage.Usage): void => {
  *
  * @category combinators
  */
-export const sparing = (attempts: Attempts, others: number, until: number): Attempts => ({
-  max: Math.min(attempts.max, Math.max(attempts.used + 1, attempts.max - others)),
-  limit: attempts.limit,
-  deadline: Math.min(attempts.deadline, until),
-  call: attempts.call,
-  get used() {
-    return attempts.used
-  },
-  set used(used) {
-    attempts.used = used
-  },
-  get tokens() {
-    return attempts.tokens
-  },
-  set tokens(tokens) {
-    attempts.tokens = tokens
+export const sparing = (attempts: Attempts, others: number, until: number): Attempts =>
+  new Sparing(attempts, others, until)
+
+class Sparing implements Attempts {
+  readonly max: number
+  readonly limit: Duration.Duration
+  readonly deadline: number
+  readonly call: Attempts["call"]
+  private readonly whole: Attempts
+
+  constructor(whole: Attempts, others: number, until: number) {
+    this.max = Math.min(whole.max, Math.max(whole.used + 1, whole.max - others))
+    this.limit = whole.limit
+    this.deadline = Math.min(whole.deadline, until)
+    this.call = whole.call
+    this.whole = whole
   }
-})
+
+  get used(): number {
+    return this.whole.used
+  }
+
+  set used(used: number) {
+    this.whole.used = used
+  }
+
+  get tokens(): Usage.Usage {
+    return this.whole.tokens
+  }
+
+  set tokens(tokens: Usage.Usage) {
+    this.whole.tokens = tokens
+  }
+}
 
 /** Who is asked: for the layer's defaults and for errors. */
 type Asked = { readonly provider: string; readonly model: string; readonly defaults: Settings }

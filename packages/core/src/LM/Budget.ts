@@ -139,17 +139,25 @@ const spend = (
 ): Effect.Effect<Completion, LMError.LMError> => {
   const estimated = estimate(fiber, lm, rates, request)
   let seen = Usage.zero
-  return Effect.acquireUseRelease(
-    Effect.suspend(() => reserve(budget, lm, estimated)),
-    () =>
-      Usage.observe((usage) => {
-        seen = Usage.add(seen, usage)
-      })(lm.generate(request)),
-    (_, exit) =>
-      Effect.sync(() => {
+  let reserved = false
+  const listening = Usage.observe((usage) => {
+    seen = seen === Usage.zero ? usage : Usage.add(seen, usage)
+  })
+  // Reserved inside of what settles: no interruption comes in between.
+  return Effect.onExit(
+    Effect.suspend(() => {
+      const exceeded = reserve(budget, lm, estimated)
+      if (exceeded !== undefined) return Effect.fail(exceeded)
+      reserved = true
+      return listening(lm.generate(request))
+    }),
+    (exit) => {
+      if (reserved) {
         budget.reserved = plus(budget.reserved, estimated, -1)
         budget.spent = plus(budget.spent, taken(exit, seen, estimated))
-      })
+      }
+      return Effect.void
+    }
   )
 }
 
@@ -165,7 +173,8 @@ const estimate = (
   return { calls: 1, tokens: inputTokens + outputTokens, usd }
 }
 
-const reserve = (budget: Budget, lm: Service, estimated: Amount): Effect.Effect<void, LMError.LMError> => {
+// Reserves, or says what it does not fit into.
+const reserve = (budget: Budget, lm: Service, estimated: Amount): LMError.LMError | undefined => {
   const { limits } = budget
   const reserved = plus(budget.reserved, estimated)
   for (const kind of kinds) {
@@ -176,11 +185,11 @@ const reserve = (budget: Budget, lm: Service, estimated: Amount): Effect.Effect<
         limit: `${limit} ${units[kind]}`,
         spent: spent + budget.reserved[kind]
       })
-      return Effect.fail(LMError.make(lm.provider, lm.model, exceeded))
+      return LMError.make(lm.provider, lm.model, exceeded)
     }
   }
   budget.reserved = reserved
-  return Effect.void
+  return undefined
 }
 
 const taken = (exit: Exit.Exit<unknown, unknown>, seen: Usage.Usage, estimated: Amount): Amount => {

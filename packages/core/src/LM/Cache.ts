@@ -78,15 +78,16 @@ export const cache = (options: Options = {}): Decorator => {
             (completion) => new Answer(completion, Request.accepts(request, completion))
           )
       })
-    const answers = EffectCache.makeWith<string, Answer, LMError>(lookup, {
+    const answers = EffectCache.makeWith<Identity.Key, Answer, LMError>(lookup, {
       capacity: options.capacity ?? 1000,
       timeToLive: (exit) => Exit.isSuccess(exit) && exit.value.accepted ? timeToLive : Duration.zero
     })
+    const keyOf = Identity.keys(lm)
     return Effect.map(answers, (answers) =>
       wrap(lm, (request) =>
         Effect.suspend(() => {
           const asking: Asking = { request }
-          const answer = Effect.provideService(EffectCache.get(answers, Identity.of(lm, request)), Asking, asking)
+          const answer = Effect.provideService(EffectCache.get(answers, keyOf(request)), Asking, asking)
           return Effect.flatMap(answer, (answer) => {
             if (take(asking) === undefined) return Effect.succeed(answer.completion)
             // Two callers with one question may judge its answer differently.

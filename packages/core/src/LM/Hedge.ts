@@ -17,10 +17,11 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import type { Completion } from "../Completion.ts"
 import type { LMError } from "../LMError.ts"
+import * as Alarm from "./Alarm.ts"
 import * as Attempts from "./Attempts.ts"
+import * as Deadline from "./Deadline.ts"
 import type { Decorator } from "./Decorator.ts"
 import { wrap } from "./Make.ts"
 import type { Request } from "./Request.ts"
@@ -75,16 +76,19 @@ export const hedge = (options: Options = {}): Decorator => (lm) =>
       return true
     }
     return wrap(lm, (request) =>
-      Effect.flatMap(Clock.currentTimeMillis, (start) => {
+      Effect.withFiber((fiber) => {
+        if (fixed !== undefined) return pair(fiber, lm, request, fixed, mayHedge)
+        const clock = fiber.getRef(Clock.Clock)
+        const start = clock.currentTimeMillisUnsafe()
         calls = Math.min(savings * price, calls + 1)
-        const delay = fixed ?? slow(latencies)
-        return Effect.tap(
-          delay === undefined ? lm.generate(request) : pair(lm, request, delay, mayHedge),
-          () =>
-            Effect.map(Clock.currentTimeMillis, (end) => {
-              latencies[next] = end - start
-              next = (next + 1) % window
-            })
+        const delay = slow(latencies)
+        return Effect.map(
+          delay === undefined ? lm.generate(request) : pair(fiber, lm, request, delay, mayHedge),
+          (completion) => {
+            latencies[next] = clock.currentTimeMillisUnsafe() - start
+            next = (next + 1) % window
+            return completion
+          }
         )
       }))
   })
@@ -95,20 +99,31 @@ const slow = (latencies: ReadonlyArray<number>): number | undefined =>
     : latencies.toSorted((a, b) => a - b)[Math.floor(latencies.length * 0.95)]
 
 const pair = (
+  fiber: Fiber.Fiber<unknown, unknown>,
   lm: Service,
   request: Request,
   delay: number,
   mayHedge: () => boolean
 ): Effect.Effect<Completion, LMError> =>
-  // Closing the scope interrupts the first request when it lost, and when the caller gives up.
-  Effect.scopedWith((scope) =>
-    Effect.flatMap(Effect.forkIn(lm.generate(request), scope, { startImmediately: true }), (fiber) => {
-      const first = Fiber.join(fiber)
-      return Effect.flatMap(Effect.timeoutOption(first, delay), (answer) => {
-        if (Option.isSome(answer)) return Effect.succeed(answer.value)
-        const { attempts } = request
-        const left = attempts === undefined || Attempts.left(attempts)
-        return left && mayHedge() ? Effect.race(first, lm.generate(request)) : first
-      })
+  Effect.callback((resume) => {
+    const first = Deadline.fork(fiber, lm.generate(request))
+    const done = first.pollUnsafe()
+    if (done !== undefined) return resume(done)
+    let hedged = false
+    const alarm = Alarm.set(fiber, delay, () => {
+      const { attempts } = request
+      hedged = (attempts === undefined || Attempts.left(attempts)) && mayHedge()
+      // Whoever loses is interrupted, and both are when the caller gives up.
+      if (hedged) {
+        resume(Effect.ensuring(Effect.race(Fiber.join(first), lm.generate(request)), Fiber.interrupt(first)))
+      }
     })
-  )
+    first.addObserver((exit) => {
+      Alarm.cancel(alarm)
+      if (!hedged) resume(exit)
+    })
+    return Effect.suspend(() => {
+      Alarm.cancel(alarm)
+      return Fiber.interrupt(first)
+    })
+  })

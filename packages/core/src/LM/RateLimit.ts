@@ -91,11 +91,11 @@ interface Pace {
   readonly refillMs: number
 }
 
-/** `quick`: no question to the store takes time. */
+/** `memory`: the store, where no question to it takes time. */
 interface Limiter {
   readonly lm: Service
   readonly store: RateStore.RateStore
-  readonly quick: boolean
+  readonly memory: RateStore.Memory | undefined
   readonly paces: ReadonlyArray<Pace>
   readonly adaptive: {
     readonly key: string
@@ -113,10 +113,11 @@ const make = (lm: Service, options: Options, shared: RateStore.RateStore | undef
   const paces: Array<Pace> = []
   if (requests !== undefined) paces.push(pace("requests", key, requests, per, burst))
   if (tokens !== undefined) paces.push(pace("tokens", key, tokens, per, burst))
+  const memory = shared === undefined ? RateStore.make() : undefined
   return {
     lm,
-    store: shared ?? RateStore.make(),
-    quick: shared === undefined && !adaptive,
+    store: shared ?? memory ?? RateStore.make(),
+    memory,
     paces,
     adaptive: adaptive ? { key, fallbackLimit: requests ?? 1, fallbackWindow: per } : undefined,
     line: Line.make(),
@@ -167,17 +168,23 @@ const limited = (
   const now = clock.currentTimeMillisUnsafe()
   const soonest = Line.soonest(self.line, group, cost, self.paces, now)
   if (soonest >= deadline) return tooLate(self, soonest - now)
+  if (self.line.size === 0 && freeAtOnce(self, cost, now)) return send(self, clock, cost, 0, request)
   const turn = Telling.waiting("rateLimit", Line.stand(self.line, group, cost, reserve(self, clock, cost, deadline)))
-  const epoch = self.quick && self.line.size === 0
-    ? Effect.flatMap(atOnce(self, clock, cost), (free) => free ? Effect.succeed(0) : turn)
-    : turn
-  return Effect.flatMap(epoch, (epoch) => {
-    const sent = { requests: ++self.headroom.requests.sent, tokens: self.headroom.tokens.sent += cost.tokens }
-    return self.lm.generate(request).pipe(
-      Effect.tap((completion) => settle(self, clock, cost, sent, completion)),
-      Effect.tapError((failure) => refund(self, cost, epoch, failure))
-    )
-  })
+  return Effect.flatMap(turn, (epoch) => send(self, clock, cost, epoch, request))
+}
+
+const send = (
+  self: Limiter,
+  clock: Clock.Clock,
+  cost: Line.Cost,
+  epoch: number,
+  request: Request
+): Effect.Effect<Completion, LMError.LMError> => {
+  const sent = { requests: ++self.headroom.requests.sent, tokens: self.headroom.tokens.sent += cost.tokens }
+  return Effect.tapError(
+    Effect.flatMap(self.lm.generate(request), (completion) => settle(self, clock, cost, sent, completion)),
+    (failure) => refund(self, cost, epoch, failure)
+  )
 }
 
 /** A wait that came up late, 0 for none; the rest is for the rounds to come, and for a refusal. */
@@ -212,14 +219,20 @@ const reserve = (
     })
   })
 
-// Nobody is in line, and memory answers at once: then there is no need to stand in it, if the buckets are full enough.
-const atOnce = (self: Limiter, clock: Clock.Clock, cost: Line.Cost): Effect.Effect<boolean, LMError.LMError> =>
-  toldToWait(self, clock, cost) > 0
-    ? Effect.succeed(false)
-    : Effect.flatMap(
-      take(self, cost),
-      (refilled) => refilled === 0 ? Effect.succeed(true) : Effect.as(giveBack(self, cost), false)
-    )
+// Nobody is in line, memory answers at once, and no refusal is remembered: there is no need to stand in line, if the
+// buckets are full enough.
+const freeAtOnce = (self: Limiter, cost: Line.Cost, now: number): boolean => {
+  const { adaptive, headroom, memory, paces } = self
+  if (memory === undefined || (adaptive !== undefined && memory.learned(adaptive.key, now))) return false
+  if (Headroom.wait(headroom.requests, cost.requests, now) > 0) return false
+  if (Headroom.wait(headroom.tokens, cost.tokens, now) > 0) return false
+  for (const [index, pace] of paces.entries()) {
+    if (waitOf(pace, memory.take(debiting(pace, cost[pace.of], cost[pace.of]), now)) === 0) continue
+    for (const taken of paces.slice(0, index + 1)) memory.take(debiting(taken, -cost[taken.of], cost[taken.of]), now)
+    return false
+  }
+  return true
+}
 
 // What came up while the buckets were waited for.
 const hold = (
@@ -273,19 +286,18 @@ const take = (self: Limiter, cost: Line.Cost): Effect.Effect<number, LMError.LME
 }
 
 const debit = (self: Limiter, pace: Pace, amount: number, size = amount): Effect.Effect<number, LMError.LMError> =>
-  Effect.map(
-    asked(
-      self,
-      self.store.tokenBucket({
-        key: pace.key,
-        tokens: amount,
-        limit: pace.holds(size),
-        refillRate: pace.refill,
-        allowOverflow: true
-      })
-    ),
-    ([remaining, elapsed]) => Math.ceil(Math.max(0, Math.ceil(-remaining) * pace.refillMs - elapsed))
-  )
+  Effect.map(asked(self, self.store.tokenBucket(debiting(pace, amount, size))), (bucket) => waitOf(pace, bucket))
+
+const debiting = (pace: Pace, amount: number, size: number) => ({
+  key: pace.key,
+  tokens: amount,
+  limit: pace.holds(size),
+  refillRate: pace.refill,
+  allowOverflow: true
+})
+
+const waitOf = ({ refillMs }: Pace, [remaining, elapsed]: readonly [number, number]): number =>
+  Math.ceil(Math.max(0, Math.ceil(-remaining) * refillMs - elapsed))
 
 const giveBack = (self: Limiter, cost: Line.Cost): Effect.Effect<void> =>
   Effect.forEach(self.paces, (pace) => credit(self, pace, cost[pace.of], cost[pace.of]), {
@@ -302,19 +314,21 @@ const settle = (
   clock: Clock.Clock,
   cost: Line.Cost,
   sent: Line.Cost,
-  { rateLimits, usage }: Completion
-): Effect.Effect<void> => {
+  completion: Completion
+): Effect.Effect<Completion> => {
+  const { rateLimits, usage: { inputTokens, outputTokens } } = completion
   const now = clock.currentTimeMillisUnsafe()
   if (rateLimits?.requests !== undefined) {
     Headroom.tell(self.headroom.requests, rateLimits.requests, sent.requests, now)
   }
   if (rateLimits?.tokens !== undefined) Headroom.tell(self.headroom.tokens, rateLimits.tokens, sent.tokens, now)
-  const { inputTokens, outputTokens } = usage
-  const unused = cost.tokens - ((inputTokens ?? 0) + (outputTokens ?? 0))
+  const answered = Effect.succeed(completion)
   const pace = self.paces.find(({ of }) => of === "tokens")
-  return pace === undefined || unused === 0 || (inputTokens === undefined && outputTokens === undefined)
-    ? Effect.void
-    : credit(self, pace, unused, cost.tokens)
+  if (pace === undefined || (inputTokens === undefined && outputTokens === undefined)) return answered
+  const unused = cost.tokens - ((inputTokens ?? 0) + (outputTokens ?? 0))
+  if (self.memory === undefined) return Effect.andThen(credit(self, pace, unused, cost.tokens), answered)
+  if (unused !== 0) self.memory.take(debiting(pace, -unused, cost.tokens), now)
+  return answered
 }
 
 /** What a 429 without Retry-After is taken to ask for. */

@@ -102,6 +102,13 @@ const forget = (state: Learned | undefined, now: number): Learned | undefined =>
   state === undefined || state.expiresAt <= now ? undefined : state
 
 /**
+ * Whether there is something learned that has not been forgotten.
+ *
+ * @category predicates
+ */
+export const isKnown = (state: Learned | undefined, now: number): boolean => forget(state, now) !== undefined
+
+/**
  * Asks whether something may be sent: how long it has to wait, and the epoch to report a refusal with.
  *
  * @category transitions

@@ -17,28 +17,43 @@ import * as RateState from "./RateState.ts"
 export type RateStore = Pick<RateLimiterStore["Service"], "tokenBucket" | "adaptiveConsume" | "adaptiveFeedback">
 
 /**
+ * One that is in memory answers at once as well, and then costs no effect.
+ *
+ * - `take`: `tokenBucket` at the moment `now`: what remains, and the milliseconds since the last refill
+ * - `learned`: whether a refusal has taught a limit that is still remembered
+ *
+ * @category models
+ */
+export interface Memory extends RateStore {
+  readonly take: (options: Taking, now: number) => readonly [remaining: number, elapsed: number]
+  readonly learned: (key: string, now: number) => boolean
+}
+
+type Taking = Parameters<RateStore["tokenBucket"]>[0]
+
+/**
  * An empty store in memory.
  *
  * @category constructors
  */
-export const make = (): RateStore => {
+export const make = (): Memory => {
   const buckets = new Map<string, RateState.Bucket>()
   const learned = new Map<string, RateState.Learned>()
   const keep = (key: string, state: RateState.Learned | undefined): void => {
     if (state === undefined) learned.delete(key)
     else learned.set(key, state)
   }
+  const take = (options: Taking, now: number): readonly [number, number] => {
+    const { allowOverflow, key, limit, refillRate, tokens } = options
+    const refillMs = Duration.toMillis(refillRate)
+    const taken = RateState.takeFromBucket(buckets.get(key), { tokens, limit, refillMs, allowOverflow }, now)
+    buckets.set(key, taken.state)
+    return [taken.remaining, taken.elapsed]
+  }
   return {
-    tokenBucket: ({ key, refillRate, ...options }) =>
-      at((now) => {
-        const taken = RateState.takeFromBucket(
-          buckets.get(key),
-          { ...options, refillMs: Duration.toMillis(refillRate) },
-          now
-        )
-        buckets.set(key, taken.state)
-        return [taken.remaining, taken.elapsed]
-      }),
+    take,
+    learned: (key, now) => RateState.isKnown(learned.get(key), now),
+    tokenBucket: (options) => at((now) => take(options, now)),
     adaptiveConsume: ({ fallbackWindow, key, tokens }) =>
       at((now) => {
         const fallbackWindowMs = Duration.toMillis(fallbackWindow)

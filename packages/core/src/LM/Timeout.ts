@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import type { Completion } from "../Completion.ts"
 import * as LMError from "../LMError.ts"
 import * as Reason from "../LMErrorReason.ts"
+import * as Deadline from "./Deadline.ts"
 import type { Decorator } from "./Decorator.ts"
 import { wrap } from "./Make.ts"
 import type { Request } from "./Request.ts"
@@ -59,10 +60,11 @@ export const timeout = (limit: Duration.Input | Options): Decorator => {
       : (request: Request) => watched(lm, request, limits)
     return Effect.succeed(
       wrap(lm, (request) =>
-        whole === undefined ? send(request) : Effect.timeoutOrElse(send(request), {
-          duration: whole,
-          orElse: () => tooLong(lm, "attempt", whole)
-        }))
+        whole === undefined || !Duration.isFinite(whole)
+          ? send(request)
+          : Effect.withFiber((fiber) =>
+            Deadline.within(fiber, send(request), whole, () => expired(lm, "attempt", whole))
+          ))
     )
   }
 }
@@ -78,12 +80,8 @@ const isOptions = (limit: Duration.Input | Options): limit is Options =>
 const duration = (input: Duration.Input | undefined): Duration.Duration | undefined =>
   input === undefined ? undefined : Duration.fromInputUnsafe(input)
 
-const tooLong = (
-  lm: Service,
-  kind: Reason.Timeout["kind"],
-  limit: Duration.Duration
-): Effect.Effect<never, LMError.LMError> =>
-  Effect.fail(LMError.make(lm.provider, lm.model, new Reason.Timeout({ kind, limit })))
+const expired = (lm: Service, kind: Reason.Timeout["kind"], limit: Duration.Duration): LMError.LMError =>
+  LMError.make(lm.provider, lm.model, new Reason.Timeout({ kind, limit }))
 
 const watched = (lm: Service, request: Request, limits: Limits): Effect.Effect<Completion, LMError.LMError> =>
   Effect.clockWith((clock) => {
@@ -137,5 +135,5 @@ const watch = (lm: Service, progress: Progress, limits: Limits): Effect.Effect<n
         : Effect.flatMap(Effect.sleep(limits.betweenTokens), () => watch(lm, progress, limits))
     }
     const left = Duration.toMillis(limit) - progress.silence()
-    return left <= 0 ? tooLong(lm, kind, limit) : Effect.flatMap(Effect.sleep(left), () => watch(lm, progress, limits))
+    return left <= 0 ? Effect.fail(expired(lm, kind, limit)) : Effect.flatMap(Effect.sleep(left), () => watch(lm, progress, limits))
   })
