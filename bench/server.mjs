@@ -12,7 +12,7 @@ const server = createServer((request, response) => {
     tail = (tail + chunk.toString("latin1", Math.max(0, chunk.length - 200))).slice(-200)
   })
   request.on("end", () => {
-    const streaming = tail.includes('"stream":true')
+    const streaming = tail.includes("\"stream\":true")
     const bytes = streaming ? stream : answer
     response.writeHead(200, {
       "content-type": streaming ? "text/event-stream" : "application/json",

@@ -140,7 +140,10 @@ const everything = {
   fallback: [over(NodeTransport.layer)],
   cache: { capacity: 1000 }
 } as const
-const watched = { ...everything, timeout: { attempt: "1 minute", firstToken: "1 minute", betweenTokens: "1 minute" } } as const
+const watched = {
+  ...everything,
+  timeout: { attempt: "1 minute", firstToken: "1 minute", betweenTokens: "1 minute" }
+} as const
 
 const undici = "effect + undici"
 const streamed = "effect + undici, stream"

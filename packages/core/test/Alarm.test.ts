@@ -36,12 +36,16 @@ describe("Alarm", () => {
         Effect.andThen(TestClock.adjust(100), Effect.sync(() => set(name, 1000))), { concurrency: 1 })
       for (const index of [2, 0, 4]) {
         const alarm = alarms[index]
-        if (alarm !== undefined) Alarm.cancel(alarm)
+        if (alarm !== undefined) {
+          Alarm.cancel(alarm)
+        }
       }
       yield* TestClock.adjust(10_000)
       assert.deepStrictEqual(rang, [["b", 1200], ["d", 1400]])
       // Taken back twice, or after it rang, it disturbs nobody.
-      for (const alarm of alarms) Alarm.cancel(alarm)
+      for (const alarm of alarms) {
+        Alarm.cancel(alarm)
+      }
       set("later", 1000)
       yield* TestClock.adjust(1000)
       assert.strictEqual(rang.at(-1)?.[0], "later")

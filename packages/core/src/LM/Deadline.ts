@@ -29,7 +29,10 @@ export const within = <A, E, E2, R>(
     const done = work.pollUnsafe()
     if (done !== undefined) return resume(done)
     const alarm = Alarm.set(fiber, Duration.toMillis(limit), () =>
-      resume(Effect.andThen(Fiber.interrupt(work), Effect.suspend(() => Effect.fail(onTimeout())))))
+      resume(Effect.andThen(
+        Fiber.interrupt(work),
+        Effect.suspend(() => Effect.fail(onTimeout()))
+      )))
     work.addObserver((exit) => {
       Alarm.cancel(alarm)
       resume(exit)

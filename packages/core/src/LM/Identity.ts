@@ -108,7 +108,9 @@ const sampled = (hash: number, text: string): number => {
  */
 export const keys = (lm: Service): (request: Request) => Key => {
   const asked = JSON.stringify([lm.endpoint, lm.provider, lm.model])
-  const ofSettings = once((settings: Settings.Settings) => JSON.stringify(wishes(Settings.merge(lm.defaults, settings))))
+  const ofSettings = once((settings: Settings.Settings) =>
+    JSON.stringify(wishes(Settings.merge(lm.defaults, settings)))
+  )
   return ({ messages, output, settings, toolChoice, tools }) => {
     const texts = [asked, ofSettings(settings), written(output)]
     texts.push(tools === undefined ? "" : written(tools), toolChoice === undefined ? "" : JSON.stringify(toolChoice))

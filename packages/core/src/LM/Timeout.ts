@@ -135,5 +135,7 @@ const watch = (lm: Service, progress: Progress, limits: Limits): Effect.Effect<n
         : Effect.flatMap(Effect.sleep(limits.betweenTokens), () => watch(lm, progress, limits))
     }
     const left = Duration.toMillis(limit) - progress.silence()
-    return left <= 0 ? Effect.fail(expired(lm, kind, limit)) : Effect.flatMap(Effect.sleep(left), () => watch(lm, progress, limits))
+    return left <= 0
+      ? Effect.fail(expired(lm, kind, limit))
+      : Effect.flatMap(Effect.sleep(left), () => watch(lm, progress, limits))
   })
