@@ -116,7 +116,8 @@ export interface Written {
 }
 
 /**
- * The answer to a request, or its failure. `firstTokenMs` is there for streamed answers.
+ * The answer to a request, or its failure. `model` was asked; `answeredBy` is how the answer names its model.
+ * `firstTokenMs` is there for streamed answers.
  *
  * @category models
  */
@@ -126,6 +127,7 @@ export interface AttemptEnded extends Ended {
   readonly provider: string
   readonly model: string
   readonly usage: Usage
+  readonly answeredBy?: string
   readonly finishReason?: string
   readonly firstTokenMs?: number
   readonly retryAfterMs?: number

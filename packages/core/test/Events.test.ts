@@ -48,6 +48,7 @@ describe("the events of a call", () => {
           outcome: "succeeded",
           ms: 2000,
           usage: { calls: 1 },
+          answeredBy: "scripted",
           finishReason: "stop"
         },
         {

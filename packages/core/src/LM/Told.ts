@@ -32,7 +32,9 @@ export const told = (
       ...about,
       ...ended,
       usage: completion?.usage ?? { calls: 1 },
-      ...(completion === undefined ? undefined : { model: completion.model, finishReason: completion.finishReason }),
+      ...(completion === undefined
+        ? undefined
+        : { answeredBy: completion.model, finishReason: completion.finishReason }),
       ...(reading?.firstMs === undefined ? undefined : { firstTokenMs: reading.firstMs }),
       ...(retryAfter === undefined ? undefined : { retryAfterMs: Duration.toMillis(retryAfter) })
     })
