@@ -1,10 +1,11 @@
 import { type Event, Events, Predict, Signature } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { Pipeline } from "@effect-dspy/pipelines"
-import { Job, Worker } from "@effect-dspy/pipelines/jobs"
+import { Job, JobMetrics, Worker } from "@effect-dspy/pipelines/jobs"
 import { Sqlite } from "@effect-dspy/pipelines/sqlite"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schedule, Schema } from "effect"
+import { Effect, Fiber, Layer, Metric, Schedule, Schema } from "effect"
+import { PrometheusMetrics } from "effect/observability"
 import { TestClock } from "effect/testing"
 
 const text = Schema.String
@@ -107,5 +108,27 @@ describe("the events of a job", () => {
       const costs = seen.flatMap((event) => event._tag === "JobEnded" ? [event.usage.calls] : [])
       assert.deepStrictEqual(costs, [1, 0])
       assert.notInclude(JSON.stringify(seen), "PLANTED")
+    }))
+})
+
+describe("the gauges of the store", () => {
+  it.live("say how many jobs there are, and how long the oldest is due", () =>
+    Effect.gen(function*() {
+      const Wait = Job.make("wait", { payload: { n: Schema.Int }, queue: "slow" })
+      const program = Effect.gen(function*() {
+        yield* Job.enqueueMany(Wait, [{ n: 1 }, { n: 2 }], { priority: 5 })
+        yield* Job.enqueue(Wait, { n: 3 }, { delay: "1 hour" })
+        yield* Effect.sleep("60 millis")
+        return yield* Effect.provide(PrometheusMetrics.format(), JobMetrics.layer())
+      })
+      const text = yield* program.pipe(
+        Effect.provide(Sqlite.memory()),
+        Effect.provideService(Metric.MetricRegistry, new Map())
+      )
+      const queue = "messaging_destination_name=\"slow\""
+      assert.include(text, `effect_dspy_jobs{${queue},effect_dspy_job_state="queued"} 2\n`)
+      assert.include(text, `effect_dspy_jobs{${queue},effect_dspy_job_state="scheduled"} 1\n`)
+      const waited = Number(new RegExp(`oldest_pending\\{${queue}\\} (.*)`).exec(text)?.[1])
+      assert.isTrue(waited >= 0.06 && waited < 60, String(waited))
     }))
 })

@@ -93,7 +93,7 @@ export const cache = (options: Options = {}): Decorator => {
             // Two callers with one question may judge its answer differently.
             return answer.accepted && !Request.accepts(request, answer.replayed)
               ? lm.generate(request)
-              : hit("memory", answer.replayed)
+              : hit("memory", lm, answer.replayed)
           })
         })))
   }
@@ -104,10 +104,13 @@ export const cache = (options: Options = {}): Decorator => {
  *
  * @category combinators
  */
-export const hit = (cache: CacheHit["cache"], completion: Completion): Effect.Effect<Completion> =>
+export const hit = (
+  cache: CacheHit["cache"],
+  { model, provider }: { readonly model: string; readonly provider: string },
+  completion: Completion
+): Effect.Effect<Completion> =>
   Effect.withFiber((fiber) => {
     const to = Telling.listener(fiber)
-    const { model, provider } = completion
     if (to !== undefined) Telling.tell(to, fiber, { _tag: "CacheHit", cache, provider, model })
     return Effect.succeed(completion)
   })

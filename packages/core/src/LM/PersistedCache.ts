@@ -84,7 +84,7 @@ export const persistedCache = (
       Effect.flatMap(keyOf(request), (key) =>
         Effect.flatMap(read(key), (found) => {
           if (found !== undefined && Request.accepts(request, found)) {
-            return Cache.hit("store", { ...found, replayed: true })
+            return Cache.hit("store", lm, { ...found, replayed: true })
           }
           return Effect.tap(
             lm.generate(request),

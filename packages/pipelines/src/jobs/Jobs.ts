@@ -73,6 +73,16 @@ export interface Count {
 }
 
 /**
+ * How long the next job of a queue has been due, in milliseconds.
+ *
+ * @category models
+ */
+export interface Waiting {
+  readonly queue: string
+  readonly waitedMs: number
+}
+
+/**
  * A group of jobs with the callbacks that are enqueued when its last job has ended.
  *
  * @category models
@@ -111,6 +121,7 @@ export interface Retention {
  *
  * - `enqueue`: an id that is there already is left as it is; a dead one is requeued. A group must be there.
  * - `group`: opens a group, runs what enqueues its jobs, and closes it, all in one transaction
+ * - `oldest`: of each queue in which a job is due and not taken
  * - `cancel`: `cancelled` at once, or `requested` of the worker that runs it; `undefined` when it has ended
  * - `requeue`: puts dead and cancelled jobs back with fresh attempts; gives how many
  * - `signal`: what a job waits for with `Job.waitFor`; kept until it asks
@@ -128,6 +139,7 @@ export interface Service {
   readonly ending: (id: JobId) => Effect.Effect<Option.Option<Ending>, StoreError>
   readonly list: (filter: Filter) => Effect.Effect<ReadonlyArray<JobInfo>, StoreError>
   readonly counts: Effect.Effect<ReadonlyArray<Count>, StoreError>
+  readonly oldest: Effect.Effect<ReadonlyArray<Waiting>, StoreError>
   readonly cancel: (id: JobId) => Effect.Effect<"cancelled" | "requested" | undefined, StoreError>
   readonly requeue: (ids: ReadonlyArray<JobId>) => Effect.Effect<number, StoreError>
   readonly pause: (queue: string) => Effect.Effect<void, StoreError>

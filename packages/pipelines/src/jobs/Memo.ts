@@ -34,7 +34,7 @@ export const answers = (run: Run): Around => (request, lm, next) =>
         const replayed = { ...completion, replayed: true }
         if (!Request.accepts(request, replayed)) return Option.none()
         const to = Telling.listener(fiber)
-        const { model, provider } = replayed
+        const { model, provider } = lm
         if (to !== undefined) Telling.tell(to, fiber, { _tag: "CacheHit", cache: "job", provider, model })
         return Option.some(replayed)
       }

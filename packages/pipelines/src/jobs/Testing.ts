@@ -284,6 +284,14 @@ const make: Effect.Effect<Bench, never, Handlers | Scope.Scope> = Effect.gen(fun
       }
       return [...counts.values()]
     }),
+    oldest: Effect.sync(() => {
+      const waits = new Map<string, number>()
+      for (const { dueAt, enqueuedAt, entry: { queue }, state } of records.values()) {
+        if (state !== "queued" || dueAt > now) continue
+        waits.set(queue, Math.max(waits.get(queue) ?? 0, now - Math.max(dueAt, enqueuedAt)))
+      }
+      return [...waits].map(([queue, waitedMs]) => ({ queue, waitedMs }))
+    }),
     cancel: (id) =>
       Effect.sync(() => {
         const record = records.get(id)

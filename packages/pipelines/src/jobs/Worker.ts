@@ -108,13 +108,13 @@ const start = Effect.fnUntraced(function*(options: Options) {
   const control = quietly("control", Effect.andThen(cancel, pause))
   yield* control
   const heard = yield* jobs.wake.heard
-  yield* Effect.forkScoped(Lookout.make({ posts: queues, heard, freed, claims, control, quietly }))
+  yield* Effect.forkScoped(untraced(Lookout.make({ posts: queues, heard, freed, claims, control, quietly })))
 
   const retention = {
     succeededMillis: Duration.toMillis(options.keepSucceeded ?? "7 days"),
     deadMillis: Duration.toMillis(options.keepDead ?? "180 days")
   }
-  yield* Effect.forkScoped(Effect.repeat(quietly("prune", jobs.prune(retention)), Schedule.spaced("1 hour")))
+  yield* Effect.forkScoped(untraced(Effect.repeat(quietly("prune", jobs.prune(retention)), Schedule.spaced("1 hour"))))
 
   for (const cron of options.cron ?? []) {
     const enqueue = (slot: Date) =>
@@ -197,6 +197,9 @@ const drain = (
 
 /** A cron job that can't be enqueued now is tried for about a minute. */
 const persistent = Schedule.max([patience, Schedule.recurs(20)])
+
+// What a worker does by itself would be a trace a second.
+const untraced = Effect.withTracerEnabled(false)
 
 const quietly = (what: string, self: Effect.Effect<unknown, unknown>): Effect.Effect<void> =>
   Effect.catchCause(

@@ -74,9 +74,11 @@ export const layer = (
   options: Options | undefined,
   engine: Effect.Effect<Engine, never, Scope.Scope | SqlClient.SqlClient>
 ): Layer.Layer<Jobs | Claims, StoreError.StoreError, SqlClient.SqlClient> =>
-  Layer.effectContext(Effect.flatMap(engine, (engine) => make(options ?? {}, engine))).pipe(
-    Layer.catchCause((cause) => Layer.effectContext(StoreError.opening(cause)))
-  )
+  // What it does by itself, again and again, is nobody's trace.
+  Layer.effectContext(Effect.withTracerEnabled(Effect.flatMap(engine, (engine) => make(options ?? {}, engine)), false))
+    .pipe(
+      Layer.catchCause((cause) => Layer.effectContext(StoreError.opening(cause)))
+    )
 
 /**
  * An engine without other processes.
@@ -156,6 +158,7 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
     ending: (id) => StoreError.during("find")(listing.ending(id)),
     list: (filter) => StoreError.during("list")(listing.list(filter)),
     counts: StoreError.during("list")(listing.counts),
+    oldest: StoreError.during("list")(listing.oldest),
     cancel: (id) =>
       StoreError.during("cancel")(
         Effect.tap(Control.cancel(sql, dialect, finish)(id), () => ringAfterCommit("control", "done"))

@@ -8,9 +8,10 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import * as Failure from "../Failure.ts"
 import type { JobId, JobInfo, State } from "../JobInfo.ts"
-import type { Count, Ending, Filter, GroupInfo } from "../Jobs.ts"
+import type { Count, Ending, Filter, GroupInfo, Waiting } from "../Jobs.ts"
 import * as Counts from "./Counts.ts"
 import type { Dialect } from "./Dialect.ts"
+import * as Oldest from "./Oldest.ts"
 import * as Pages from "./Pages.ts"
 
 /** A job as the database gives it; PostgreSQL gives big integers in more than one form. */
@@ -43,6 +44,7 @@ export interface Listing {
   readonly page: (question: Pages.Question) => Effect.Effect<Page, SqlError>
   readonly list: (filter: Filter) => Effect.Effect<ReadonlyArray<JobInfo>, SqlError>
   readonly counts: Effect.Effect<ReadonlyArray<Count>, SqlError>
+  readonly oldest: Effect.Effect<ReadonlyArray<Waiting>, SqlError>
   readonly findGroup: (id: string) => Effect.Effect<Option.Option<GroupInfo>, SqlError>
 }
 
@@ -120,6 +122,7 @@ export const make = (sql: SqlClient.SqlClient, dialect: Dialect): Listing => {
       return jobs
     }),
     counts: Counts.make(sql, dialect),
+    oldest: Oldest.make(sql, dialect),
     findGroup: (id) =>
       Effect.map(
         sql<{ readonly [K in keyof GroupInfo]: K extends "id" ? string : number | string }>`
