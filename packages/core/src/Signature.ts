@@ -23,6 +23,7 @@ import * as Schema from "effect/Schema"
 import * as Field from "./Field.ts"
 import type { Issue } from "./PredictError.ts"
 import * as SignatureText from "./SignatureText.ts"
+import * as StandardField from "./StandardField.ts"
 import * as StructSchema from "./StructSchema.ts"
 
 /**
@@ -94,28 +95,41 @@ export type Output<S extends { readonly output: Schema.Top }> = S["output"]["Typ
  * Makes a signature. A key that is both input and output does not compile, and throws for untyped
  * callers. Without `instructions` the task is stated from the field names.
  *
+ * Fields may be schemas of other libraries too (zod, valibot, arktype): see `StandardField`.
+ *
  * @category constructors
  */
-export const make = <const Name extends string, const I extends Fields, const O extends Fields>(
-  name: Name,
-  options: {
-    readonly instructions?: string | undefined
-    readonly input: I
-    readonly output: O & { readonly [K in keyof I]?: never }
-  }
-): Signature<Name, I, O> => {
-  const output: O = options.output
-  const inputs = Object.keys(options.input)
+export const make: {
+  <const Name extends string, const I extends Fields, const O extends Fields>(
+    name: Name,
+    options: Options<I, O>
+  ): Signature<Name, I, O>
+  <const Name extends string, const I extends StandardField.Fields, const O extends StandardField.Fields>(
+    name: Name,
+    options: Options<I, O>
+  ): Signature<Name, StandardField.Lifted<I>, StandardField.Lifted<O>>
+} = <Name extends string>(name: Name, options: Options<StandardField.Fields, StandardField.Fields>) => {
+  const input = StandardField.lift(options.input)
+  const output = StandardField.lift(options.output)
+  const inputs = Object.keys(input)
   const outputs = Object.keys(output)
   const clash = outputs.filter((key) => inputs.includes(key))
   if (clash.length > 0) throw new TypeError(`${name}: both an input and an output field: ${clash.join(", ")}`)
   if (outputs.length === 0) throw new TypeError(`${name}: a signature needs at least one output field`)
+  // The overloads say which fields these are.
   return build(
     name,
-    options.instructions ?? stated(inputs.filter((key) => !isHistory(options.input[key])), outputs),
-    Schema.Struct(options.input),
+    options.instructions ?? stated(inputs.filter((key) => !isHistory(input[key])), outputs),
+    Schema.Struct(input),
     Schema.Struct(output)
-  )
+  ) as never
+}
+
+/** What a signature is made of. */
+interface Options<I, O> {
+  readonly instructions?: string | undefined
+  readonly input: I
+  readonly output: O & { readonly [K in keyof I]?: never }
 }
 
 /**

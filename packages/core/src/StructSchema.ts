@@ -26,8 +26,8 @@ type Struct = Schema.Struct<{ readonly [name: string]: Schema.Codec<unknown, unk
  */
 export const make = (struct: Struct): JsonSchema.JsonSchema => {
   const document = Schema.toJsonSchemaDocument(struct, { onExcessProperty: "error" })
-  const schema = bounded(document.schema) as JsonSchema.JsonSchema
-  const definitions = bounded(document.definitions) as JsonSchema.Definitions
+  const definitions = bounded(document.definitions) as { [name: string]: JsonSchema.JsonSchema }
+  const schema = hoisted(bounded(document.schema), definitions) as JsonSchema.JsonSchema
   const whole = Object.keys(definitions).length === 0 ? schema : { ...schema, $defs: definitions }
   markAbsent(SchemaAST.toEncoded(struct.ast), whole, definitions)
   return whole
@@ -54,6 +54,26 @@ const bounded = (node: unknown): unknown => {
     return kept.length === 1 ? { ...kept[0], ...rest } : { ...rest, anyOf: kept.map(bounded) }
   }
   return Object.fromEntries(entries.map(([key, value]) => [key, bounded(value)]))
+}
+
+// Fields of other libraries bring definitions of their own, under names of the field. All of them belong to the root,
+// where references look for them.
+const hoisted = (node: unknown, definitions: { [name: string]: JsonSchema.JsonSchema }): unknown => {
+  if (Array.isArray(node)) return node.map((item) => hoisted(item, definitions))
+  if (!isRecord(node)) return node
+  const { $defs, ...rest } = node
+  if (isRecord($defs)) {
+    for (const [name, definition] of Object.entries($defs)) definitions[name] = definition as JsonSchema.JsonSchema
+  }
+  return Object.fromEntries(
+    Object.entries(rest).map(([key, value]) => [
+      key,
+      // Of properties the keys are names, and one may be called `$defs`.
+      key === "properties" && isRecord(value)
+        ? Object.fromEntries(Object.entries(value).map(([name, one]) => [name, hoisted(one, definitions)]))
+        : hoisted(value, definitions)
+    ])
+  )
 }
 
 // The two descriptions of the same value are gone through side by side, as far as they run alike. `json` was
