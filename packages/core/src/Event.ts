@@ -199,13 +199,14 @@ export interface ToolEnded extends Ended {
 }
 
 /**
- * A pipeline begins. `steps` is its graph: which steps each one waits for.
+ * A pipeline begins. `steps` is its graph: which steps each one waits for. `parent` is the run in whose `step` it is.
  *
  * @category models
  */
 export interface RunStarted {
   readonly _tag: "RunStarted"
   readonly pipeline: string
+  readonly parent?: string
   readonly steps: ReadonlyArray<{ readonly name: string; readonly after: ReadonlyArray<string> }>
 }
 

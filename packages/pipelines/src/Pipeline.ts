@@ -26,6 +26,8 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as Semaphore from "effect/Semaphore"
 import * as Cells from "./Cells.ts"
 import * as Plan from "./Plan.ts"
+import * as Recorder from "./Recorder.ts"
+import * as Report from "./Report.ts"
 import * as RunEvents from "./RunEvents.ts"
 import * as StepReport from "./StepReport.ts"
 import type * as Wiring from "./Wiring.ts"
@@ -135,6 +137,35 @@ export const plan = (
 
 const isOptional = (struct: Schema.Struct<Fields>, field: string): boolean =>
   SchemaAST.isOptional((struct.fields[field] ?? Schema.Never).ast)
+
+/**
+ * Runs a program and gives its result beside the runs of its pipelines; `Recorder.observe` also tells of a program
+ * that fails. `report` looks back at a run: `Report` says what it finds, `ReportText` and `ReportHtml` write it down.
+ *
+ * ```ts
+ * import { Step } from "@effect-dspy/core"
+ * import { Pipeline, ReportText } from "@effect-dspy/pipelines"
+ * import { Effect, Schema } from "effect"
+ *
+ * const text = Schema.String
+ * const draft = Step.make("Draft", { input: { idea: text }, output: { draft: text }, run: ({ idea }) => Effect.succeed({ draft: idea }) })
+ * const write = Pipeline.make("Write", { input: { idea: text }, steps: { draft } })
+ * const program = Effect.map(Pipeline.record(write({ idea: "tides" })), ([, runs]) => runs.map(Pipeline.report))
+ * const [report] = await Effect.runPromise(program)
+ * report?.criticalPath.steps // => ["draft"]
+ * report && ReportText.text(report).startsWith("Write succeeded after") // => true
+ * ```
+ *
+ * @category reports
+ */
+export const record = Recorder.collect
+
+/**
+ * Where the time and the money of a run went.
+ *
+ * @category reports
+ */
+export const report = (run: Recorder.Run): Report.Report => Report.make(run)
 
 /** A pipeline without its types: what a run needs to know. */
 interface Definition {

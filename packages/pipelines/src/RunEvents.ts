@@ -21,10 +21,12 @@ export const run = <A, E, R>(
 ): Effect.Effect<A, E, R> => {
   const to = Telling.listener(fiber)
   const told = to === undefined ? self : Effect.withFiber<A, E, R>((fiber) => {
+    const parent = fiber.getRef(Telling.Where).run
     const within = Effect.withFiber<A, E, R>((fiber) => {
       Telling.tell(to, fiber, {
         _tag: "RunStarted",
         pipeline,
+        ...(parent === undefined ? undefined : { parent }),
         steps: plan.steps.map(({ after, name }) => ({ name, after }))
       })
       return Telling.ending(fiber, self, (ended) => Telling.tell(to, fiber, { _tag: "RunEnded", pipeline, ...ended }))
