@@ -256,7 +256,7 @@ const label = (prefix: unknown): string | undefined =>
 const prefix = (field: Field | undefined, given: unknown, target: Target, tell: Tell): void => {
   if (field === undefined || typeof given !== "string") return
   const isName = plain(given) === plain(theirsOf(field.name, target))
-  if (isName || (field.name === "reasoning" && /^Reasoning: Let's think step by step/.test(given))) return
+  if (isName || (field.name === "reasoning" && given.startsWith("Reasoning: Let's think step by step"))) return
   tell("prefix", `of \`${field.name}\` is not loaded`)
 }
 
