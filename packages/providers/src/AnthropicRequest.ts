@@ -12,6 +12,7 @@ import type { Effort } from "./Capabilities.ts"
 import * as Plan from "./Plan.ts"
 import type { Encoded } from "./Protocol.ts"
 import * as AnthropicSchema from "./schema/AnthropicSchema.ts"
+import * as Size from "./schema/Size.ts"
 
 /**
  * Writes request bodies.
@@ -25,11 +26,13 @@ export const encoder = (
   const plan = Plan.make({
     capabilities,
     lower: AnthropicSchema.encode,
-    // The parameters of a tool may be any schema: they guide the model and do not bind it.
+    // The answer's own tool is for models, and for schemas, that there is no holding to.
     lowerTool: (schema) => Result.succeed({ schema, strict: false }),
     without: ["seed"],
     bounds: { temperature: [0, 1] }
   })
+  // Models that are held to schemas in their answers are so in their calls.
+  const holds = capabilities.structuredOutput.includes("native")
   const cache = promptCache === undefined
     ? undefined
     : { type: "ephemeral", ...(promptCache === "5m" ? undefined : { ttl: promptCache }) }
@@ -66,7 +69,7 @@ export const encoder = (
         max_tokens: settings.maxTokens ?? dialect.maxTokens + allowance,
         system: system.length === 0 ? undefined : system,
         messages: turns.success.messages,
-        tools: tools.length === 0 ? undefined : tools.map(tool),
+        tools: tools.length === 0 ? undefined : tools.map((one) => tool(holds && areHeld(tools), one)),
         tool_choice: toolChoice === undefined ? undefined : choice(toolChoice, how.outputTool),
         output_config: config.effort === undefined && config.format === undefined ? undefined : config,
         thinking,
@@ -116,10 +119,18 @@ const think = (
   return { thinking: { type: "enabled", budget_tokens: budget, ...display }, effort: undefined, allowance: budget }
 }
 
-const tool = ({ description, name, parameters }: Request.Tool) => ({
+// A model can be held to so many tools at once, and to so many properties of theirs that may be absent or alike.
+const areHeld = (tools: ReadonlyArray<Plan.Tool>): boolean => {
+  const sizes = tools.filter(({ strict }) => strict).map(({ parameters }) => Size.measure(parameters))
+  const sum = (of: "optional" | "unions") => sizes.reduce((all, size) => all + size[of], 0)
+  return sizes.length <= 20 && sum("optional") <= 24 && sum("unions") <= 16
+}
+
+const tool = (held: boolean, { description, name, parameters, strict }: Plan.Tool) => ({
   name,
   description: description === "" ? undefined : description,
-  input_schema: { type: "object", ...parameters }
+  input_schema: { type: "object", ...parameters },
+  strict: held && strict ? true : undefined
 })
 
 const choice = (wish: Request.ToolChoice, outputTool: string | undefined): unknown => {

@@ -21,6 +21,8 @@ export const encoder = (
   dialect: Dialect
 ): (request: Request.Request, streaming: boolean) => Result.Result<Encoded, Reason.Reason> => {
   const plan = Plan.make({ capabilities: dialect.capabilities, lower: OpenAiSchema.encodePlain, loose: true })
+  // Who takes strict schemas for answers knows the word.
+  const holds = dialect.capabilities.structuredOutput.includes("native")
   return (request, streaming) =>
     Result.map(plan(request), ({ format, how, messages, settings, toolChoice, tools }) => ({
       ...how,
@@ -28,7 +30,7 @@ export const encoder = (
         model: dialect.model,
         messages: messages.flatMap((message) => turn(dialect, message)),
         response_format: format === undefined ? undefined : responseFormat(format),
-        tools: tools.length === 0 ? undefined : tools.map(functionTool),
+        tools: tools.length === 0 ? undefined : tools.map((tool) => functionTool(holds, tool)),
         tool_choice: choice(toolChoice),
         temperature: settings.temperature,
         top_p: settings.topP,
@@ -50,9 +52,9 @@ const responseFormat = (format: Plan.Format): unknown =>
       json_schema: { name: format.name, schema: format.schema, strict: format.strict }
     }
 
-const functionTool = ({ description, name, parameters }: Request.Tool) => ({
+const functionTool = (holds: boolean, { description, name, parameters, strict }: Plan.Tool) => ({
   type: "function",
-  function: { name, description, parameters }
+  function: { name, description, parameters, strict: holds && strict ? true : undefined }
 })
 
 const choice = (wish: Request.ToolChoice | undefined): unknown =>

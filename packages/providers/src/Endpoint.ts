@@ -5,8 +5,8 @@
  * 1. The protocol writes it; what it cannot say fails here, and nothing is sent.
  * 2. The key is read, for every request: cloud tokens expire.
  * 3. It is posted. When somebody reads along, the answer is streamed and each event's parts are handed on.
- * 4. The answer is brought back to the form that was asked for: a forced tool's arguments become its text, a
- *    lowered schema's shape that of the signature. What its headers tell of rate limits goes along.
+ * 4. The answer is brought back to the form that was asked for: a forced tool's arguments become its text, the shapes of
+ *    lowered schemas those of the signature and of the tools. What its headers tell of rate limits goes along.
  * 5. An endpoint that refuses the output's form is asked again in a looser one, for this call only.
  */
 import type { Completion, Content } from "@effect-dspy/core/Completion"
@@ -138,13 +138,14 @@ const lesser = (
 }
 
 const settle = (completion: Completion, encoded: Encoded): Completion => {
-  const { adjustments, outputTool, restore } = encoded
+  const { adjustments, outputTool, restore, toolArguments } = encoded
   let { content, finishReason } = completion
   if (outputTool !== undefined && content.some((part) => part.type === "toolCall" && part.name === outputTool)) {
     content = content.flatMap((part) => fromTool(part, outputTool))
     if (finishReason === "toolCalls") finishReason = "stop"
   }
   if (restore !== undefined) content = restored(content, restore)
+  if (toolArguments !== undefined) content = content.map((part) => withArguments(part, toolArguments))
   return content === completion.content && adjustments.length === 0
     ? completion
     : { ...completion, content, finishReason, ...(adjustments.length === 0 ? undefined : { adjustments }) }
@@ -164,6 +165,15 @@ const fromTool = (part: Content, tool: string): ReadonlyArray<Content> => {
   return [{ type: "text", text }]
 }
 
+type ToolArguments = NonNullable<Encoded["toolArguments"]>
+
+// Arguments that are no JSON stay as they are: whoever answers the call finds out.
+const withArguments = <P extends Content>(part: P, tools: ToolArguments): P => {
+  if (part.type !== "toolCall" || part.malformed === true) return part
+  const restoring = tools.get(part.name)
+  return restoring === undefined ? part : { ...part, arguments: restoring.restore(part.arguments) }
+}
+
 // An answer may come in several texts; only all of them together are JSON.
 const restored = (content: ReadonlyArray<Content>, restore: (json: unknown) => unknown): ReadonlyArray<Content> => {
   const text = content.map((part) => part.type === "text" ? part.text : "").join("")
@@ -177,8 +187,10 @@ const restored = (content: ReadonlyArray<Content>, restore: (json: unknown) => u
 }
 
 // Who reads along reads the answer as it will be, not as the endpoint was told to write it.
-const toParts = ({ outputTool, restore, touched }: Encoded, emit: Emit): Emit => {
-  if (restore === undefined) return fromOutputTool(outputTool, emit)
+const toParts = (encoded: Encoded, emit: Emit): Emit => {
+  const { outputTool, restore, toolArguments, touched } = encoded
+  const told = toolArguments === undefined ? emit : withToolInput(toolArguments, emit)
+  if (restore === undefined) return fromOutputTool(outputTool, told)
   const push = RestoreStream.make(restore, touched)
   return fromOutputTool(outputTool, (parts) => {
     const read = parts.flatMap((part): ReadonlyArray<Part> => {
@@ -186,8 +198,28 @@ const toParts = ({ outputTool, restore, touched }: Encoded, emit: Emit): Emit =>
       const text = push(part.text)
       return text === "" ? [] : [{ type: "text", text }]
     })
-    return read.length === 0 ? Effect.void : emit(read)
+    return read.length === 0 ? Effect.void : told(read)
   })
+}
+
+const withToolInput = (tools: ToolArguments, emit: Emit): Emit => {
+  const pieces = new Map<string, RestoreStream.RestoreStream>()
+  const restored = (part: Part): ReadonlyArray<Part> => {
+    if (part.type === "toolCall") return [{ ...part, call: withArguments(part.call, tools) }]
+    const restoring = part.type === "toolInput" ? tools.get(part.name) : undefined
+    if (part.type !== "toolInput" || restoring === undefined) return [part]
+    let push = pieces.get(part.id)
+    if (push === undefined) {
+      push = RestoreStream.make(restoring.restore, restoring.touched)
+      pieces.set(part.id, push)
+    }
+    const text = push(part.text)
+    return text === "" ? [] : [{ ...part, text }]
+  }
+  return (parts) => {
+    const read = parts.flatMap(restored)
+    return read.length === 0 ? Effect.void : emit(read)
+  }
 }
 
 // A reader of a structured answer reads the forced tool's arguments as its text: in pieces, or from the whole call

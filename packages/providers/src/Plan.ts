@@ -13,7 +13,7 @@ import type { Message } from "@effect-dspy/core/Message"
 import type { JsonSchema } from "effect/JsonSchema"
 import * as Result from "effect/Result"
 import * as Capabilities from "./Capabilities.ts"
-import type { Encoded } from "./Protocol.ts"
+import type { Encoded, Restoring } from "./Protocol.ts"
 
 /**
  * A schema in the subset an endpoint takes; `strict` where it takes all of it, `restore` where an answer has to
@@ -48,8 +48,18 @@ export type Format =
   | { readonly _tag: "AnyJson" }
 
 /**
+ * A tool as it is written: `strict` where the endpoint can be held to its parameters.
+ *
+ * @category models
+ */
+export interface Tool extends Request.Tool {
+  readonly strict: boolean
+}
+
+/**
  * - `messages`: with the output's words where the model has to be told so
- * - `tools`: those of the request, and the one whose arguments are the answer; empty for none
+ * - `tools`: those of the request, their parameters in the endpoint's form, and the one whose arguments are the answer;
+ *   empty for none
  * - `toolChoice`: absent where it need not be said
  * - `reasons`: whether the model will reason
  * - `how`: what goes along with the body
@@ -59,7 +69,7 @@ export type Format =
 export interface Plan {
   readonly messages: ReadonlyArray<Message>
   readonly settings: Settings
-  readonly tools: ReadonlyArray<Request.Tool>
+  readonly tools: ReadonlyArray<Tool>
   readonly toolChoice: Request.ToolChoice | undefined
   readonly format: Format | undefined
   readonly reasons: boolean
@@ -67,7 +77,7 @@ export interface Plan {
 }
 
 /**
- * - `lower`: writes schemas for the endpoint; asked once per schema
+ * - `lower`: writes schemas for the endpoint, those of tools too; asked once per schema
  * - `loose`: whether the endpoint takes schemas as a hint that it can't hold the model to; else the next way is taken
  * - `lowerTool`: writes the parameters of the tool whose arguments are the answer; default `lower`
  * - `without`, `bounds`: settings the protocol has no word for, and the numbers it allows
@@ -108,6 +118,7 @@ export const make = (options: Options) => {
   const { capabilities, instructed = ["json", "prompt"] } = options
   const lower = once(options.lower)
   const lowerTool = options.lowerTool === undefined ? lower : once(options.lowerTool)
+  const writeTools = writing(lower)
   return (request: Request.Request): Result.Result<Plan, Reason.Unsupported> => {
     const missing = Capabilities.missing(capabilities, request)
     if (missing !== undefined) return Result.fail(missing)
@@ -120,7 +131,10 @@ export const make = (options: Options) => {
     const { settings } = fitted.success
     const { output } = request
     const adjustments = [...fitted.success.adjustments, ...chosen.success.adjustments]
-    const { toolChoice, tools } = chosen.success
+    const { toolChoice } = chosen.success
+    const callable = writeTools(chosen.success.tools)
+    if (Result.isFailure(callable)) return Result.fail(callable.failure)
+    const { restoring, tools } = callable.success
     const plain: Plan = {
       messages: request.messages,
       settings,
@@ -128,7 +142,7 @@ export const make = (options: Options) => {
       toolChoice,
       format: undefined,
       reasons,
-      how: { adjustments }
+      how: { adjustments, ...(restoring.size === 0 ? undefined : { toolArguments: restoring }) }
     }
     if (output._tag === "Text") return Result.succeed(plain)
     const native = lower(output.schema)
@@ -144,6 +158,7 @@ export const make = (options: Options) => {
       }
       if (mode === "native" && !native.success.strict && options.loose !== true) continue
       const how = {
+        ...plain.how,
         mode,
         adjustments: mode === capabilities.structuredOutput[0]
           ? adjustments
@@ -163,7 +178,7 @@ export const make = (options: Options) => {
       return Result.succeed(
         mode === "native"
           ? { ...base, format: { _tag: "Schema", name: nameOf(output.name), schema, strict } }
-          : asTool(base, output.instruction, schema)
+          : asTool(base, { description: output.instruction, parameters: schema, strict })
       )
     }
     return Result.fail(new Reason.Unsupported({ feature: "this form of output" }))
@@ -186,7 +201,7 @@ const nameOf = (name: string): string => name.replace(/[^A-Za-z0-9_-]/g, "_").sl
 /** The name of the tool a model must call to answer, where its arguments are the answer. */
 const outputTool = "give_output"
 
-const asTool = (plan: Plan, description: string, parameters: JsonSchema): Plan => {
+const asTool = (plan: Plan, tool: Omit<Tool, "name">): Plan => {
   const { toolChoice, tools } = plan
   // Who demands a call of a tool of its own wants no answer yet.
   if (toolChoice === "required" || typeof toolChoice === "object") return plan
@@ -194,25 +209,67 @@ const asTool = (plan: Plan, description: string, parameters: JsonSchema): Plan =
   while (tools.some((tool) => tool.name === name)) name += "_"
   return {
     ...plan,
-    tools: [...tools, { name, description, parameters }],
+    tools: [...tools, { ...tool, name }],
     // Beside other tools, the model may call those first.
     toolChoice: tools.length === 0 || toolChoice === "none" ? { tool: name } : "required",
     how: { ...plan.how, outputTool: name }
   }
 }
 
-type Chosen = Pick<Plan, "tools" | "toolChoice"> & { readonly adjustments: ReadonlyArray<Adjustment> }
+interface Callable {
+  readonly tools: ReadonlyArray<Tool>
+  readonly restoring: ReadonlyMap<string, Restoring>
+}
+
+// What the endpoint can't be held to is sent as it is: parameters guide a model, and calls are checked by who answers
+// them.
+const writing = (lower: Lower) => {
+  const written = new WeakMap<ReadonlyArray<Request.Tool>, Result.Result<Callable, Reason.Unsupported>>()
+  const write = (tools: ReadonlyArray<Request.Tool>): Result.Result<Callable, Reason.Unsupported> => {
+    const callable: Array<Tool> = []
+    const restoring = new Map<string, Restoring>()
+    for (const tool of tools) {
+      const lowered = lower(tool.parameters)
+      if (Result.isFailure(lowered)) {
+        const { feature, field } = lowered.failure
+        const where = field === undefined || field === "" ? tool.name : `${tool.name}.${field}`
+        return Result.fail(new Reason.Unsupported({ feature: `${feature}, among the parameters of a tool`, field: where }))
+      }
+      const { restore, schema, strict, touched } = lowered.success
+      callable.push({ ...tool, parameters: strict ? schema : tool.parameters, strict })
+      if (strict && restore !== undefined) restoring.set(tool.name, { restore, touched })
+    }
+    return Result.succeed({ tools: callable, restoring })
+  }
+  return (tools: ReadonlyArray<Request.Tool>) => {
+    let result = written.get(tools)
+    if (result === undefined) {
+      result = write(tools)
+      written.set(tools, result)
+    }
+    return result
+  }
+}
+
+interface Chosen {
+  readonly tools: ReadonlyArray<Request.Tool>
+  readonly toolChoice: Request.ToolChoice | undefined
+  readonly adjustments: ReadonlyArray<Adjustment>
+}
+
+/** One value, so that what is made of it is kept. */
+const none: ReadonlyArray<Request.Tool> = []
 
 const choose = (
   canChoose: boolean,
   onUnsupported: Capabilities.Capabilities["onUnsupported"],
-  { toolChoice, tools = [] }: Request.Request
+  { toolChoice, tools = none }: Request.Request
 ): Result.Result<Chosen, Reason.Unsupported> => {
   if (canChoose || toolChoice === undefined || toolChoice === "auto" || tools.length === 0) {
     return Result.succeed({ tools, toolChoice: tools.length === 0 ? undefined : toolChoice, adjustments: [] })
   }
   // Tools that are not shown can't be called.
-  if (toolChoice === "none") return Result.succeed({ tools: [], toolChoice: undefined, adjustments: [] })
+  if (toolChoice === "none") return Result.succeed({ tools: none, toolChoice: undefined, adjustments: [] })
   return onUnsupported === "fail"
     ? Result.fail(new Reason.Unsupported({ feature: "the tool choice" }))
     : Result.succeed({ tools, toolChoice: undefined, adjustments: [{ feature: "toolChoice", action: "dropped" }] })

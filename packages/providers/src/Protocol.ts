@@ -20,6 +20,7 @@ import type * as Result from "effect/Result"
  * - `outputTool`: in mode `tool`, the name of the tool whose arguments are the answer
  * - `restore`: brings an answer in the shape the endpoint was given back to that of the signature's schema
  * - `touched`: the answer's properties that `restore` changes, each on its own; absent where it changes the whole
+ * - `toolArguments`: the same for the arguments of calls, by the name of the tool; absent where none are changed
  *
  * @category models
  */
@@ -31,6 +32,17 @@ export interface Encoded {
   readonly outputTool?: string
   readonly restore?: (json: unknown) => unknown
   readonly touched?: ReadonlySet<string>
+  readonly toolArguments?: ReadonlyMap<string, Restoring>
+}
+
+/**
+ * The way back to the shape of a schema: all of it, and which properties it changes.
+ *
+ * @category models
+ */
+export interface Restoring {
+  readonly restore: (json: unknown) => unknown
+  readonly touched: ReadonlySet<string> | undefined
 }
 
 /**

@@ -25,8 +25,6 @@ export const encoder = (
     capabilities: dialect.capabilities,
     lower: OpenAiSchema.encode,
     loose: true,
-    // The parameters of a tool are not written strictly, and so may be any schema.
-    lowerTool: (schema) => Result.succeed({ schema, strict: false }),
     without: ["stop", "seed"],
     bounds: { maxTokens: [16, Infinity] }
   })
@@ -74,12 +72,12 @@ const textFormat = (format: Plan.Format): unknown =>
     ? { type: "json_object" }
     : { type: "json_schema", name: format.name, schema: format.schema, strict: format.strict }
 
-const functionTool = ({ description, name, parameters }: Request.Tool) => ({
+const functionTool = ({ description, name, parameters, strict }: Plan.Tool) => ({
   type: "function",
   name,
   description,
   parameters,
-  strict: false
+  strict
 })
 
 const items = (dialect: Dialect, message: Message.Message): ReadonlyArray<unknown> => {

@@ -330,9 +330,10 @@ describe("tools", () => {
       {
         name: "add",
         description: "Adds.",
-        input_schema: { type: "object", properties: { a: { type: "number" } } }
+        input_schema: { type: "object", properties: { a: { type: "number" } }, additionalProperties: false },
+        strict: true
       },
-      { name: "now", input_schema: { type: "object", properties: {} } }
+      { name: "now", input_schema: { type: "object", properties: {}, additionalProperties: false }, strict: true }
     ])
     assert.deepStrictEqual([choice(), choice("auto"), choice("required"), choice("none"), choice({ tool: "add" })], [
       undefined,
@@ -511,7 +512,7 @@ const keys: Keys = {
   max_tokens: "any",
   system: [blocks],
   messages: [{ role: "any", content: [blocks] }],
-  tools: [{ name: "any", description: "any", input_schema: "any" }],
+  tools: [{ name: "any", description: "any", input_schema: "any", strict: "any" }],
   tool_choice: { type: "any", name: "any", disable_parallel_tool_use: "any" },
   output_config: { effort: "any", format: { type: "any", schema: "any" } },
   thinking: { type: "any", budget_tokens: "any", display: "any" },

@@ -198,7 +198,11 @@ describe("Gemini requests", () => {
   it.live("say which tools there are and which must be called", () =>
     Effect.gen(function*() {
       const declared = [{
-        functionDeclarations: [{ name: "weather", description: "Tells it.", parametersJsonSchema: tool.parameters }]
+        functionDeclarations: [{
+          name: "weather",
+          description: "Tells it.",
+          parametersJsonSchema: { ...tool.parameters, additionalProperties: false }
+        }]
       }]
       const modes = {
         auto: { mode: "AUTO" },

@@ -92,7 +92,8 @@ describe("Ollama requests", () => {
     Effect.gen(function*() {
       const { completion, first } = yield* sent({ output: json, tools: [tool] })
       assert.notProperty(first.json, "format")
-      assert.deepStrictEqual(first.json.tools, [{ type: "function", function: tool }])
+      const parameters = { ...tool.parameters, additionalProperties: false }
+      assert.deepStrictEqual(first.json.tools, [{ type: "function", function: { ...tool, parameters } }])
       assert.deepStrictEqual(completion.adjustments, [{ feature: "output", action: "prompt" }])
     }))
 

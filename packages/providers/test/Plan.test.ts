@@ -9,6 +9,8 @@ const json: LM.Request["output"] = { _tag: "Json", name: "Answer", schema, instr
 
 const tool = (name: string): Request.Tool => ({ name, description: "", parameters: { type: "object" } })
 
+const held = (tool: Request.Tool): Plan.Tool => ({ ...tool, strict: true })
+
 const request = (more: Partial<LM.Request> = {}): LM.Request => ({
   messages: [Message.user("hello")],
   output: json,
@@ -42,7 +44,9 @@ describe("a wished form", () => {
 
   it("by a tool, by JSON of any shape, or in words, where there is no firmer one, and says so where it was tried", () => {
     const forced = plan(request(), { structuredOutput: ["tool"] })
-    assert.deepStrictEqual(forced.tools, [{ name: "give_output", description: "Reply with JSON.", parameters: schema }])
+    assert.deepStrictEqual(forced.tools, [
+      { name: "give_output", description: "Reply with JSON.", parameters: schema, strict: true }
+    ])
     assert.deepStrictEqual(forced.toolChoice, { tool: "give_output" })
     assert.deepStrictEqual(forced.how, { mode: "tool", adjustments: [], outputTool: "give_output" })
     const words = [Message.user("hello\n\nReply with JSON.")]
@@ -111,7 +115,7 @@ describe("a forced tool", () => {
     assert.deepStrictEqual(plan(request({ tools, toolChoice: "none" }), by).toolChoice, { tool: "give_output" })
     for (const toolChoice of ["required", { tool: "now" }] as const) {
       const demanded = plan(request({ tools, toolChoice }), by)
-      assert.deepStrictEqual([demanded.tools, demanded.toolChoice], [tools, toolChoice])
+      assert.deepStrictEqual([demanded.tools, demanded.toolChoice], [tools.map(held), toolChoice])
       assert.notProperty(demanded.how, "outputTool")
     }
   })
@@ -155,7 +159,7 @@ describe("an endpoint that can't", () => {
   it("be told which tool to call is not told, and that is said, or fails", () => {
     const unable = { toolChoice: false }
     const dropped = plan(request({ tools, toolChoice: "required", output: { _tag: "Text" } }), unable)
-    assert.deepStrictEqual([dropped.tools, dropped.toolChoice], [tools, undefined])
+    assert.deepStrictEqual([dropped.tools, dropped.toolChoice], [tools.map(held), undefined])
     assert.deepStrictEqual(dropped.how.adjustments, [{ feature: "toolChoice", action: "dropped" }])
     assert.strictEqual(
       reason(request({ tools, toolChoice: { tool: "now" } }), { ...unable, onUnsupported: "fail" }),

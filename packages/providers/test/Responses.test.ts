@@ -1,5 +1,5 @@
 import { LM, Message, Predict, type Request, Signature } from "@effect-dspy/core"
-import { OpenAi, Quirks, Responses } from "@effect-dspy/providers"
+import { OpenAi, OpenAiSchema, Quirks, Responses } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Effect, Exit, Layer, Redacted, Result, Schema } from "effect"
 import { inspect } from "node:util"
@@ -181,7 +181,13 @@ describe("tools", () => {
   it("are offered with their schemas, and chosen as wished", () => {
     const choice = (toolChoice: Request.ToolChoice) => body(request({ tools, toolChoice })).json.tool_choice
     assert.deepStrictEqual(body(request({ tools })).json.tools, [
-      { type: "function", name: "add", description: "Adds.", parameters: tools[0]?.parameters, strict: false }
+      {
+        type: "function",
+        name: "add",
+        description: "Adds.",
+        parameters: Result.getOrThrow(OpenAiSchema.encode(tools[0]?.parameters ?? {})).schema,
+        strict: true
+      }
     ])
     assert.deepStrictEqual([choice("auto"), choice("required"), choice("none"), choice({ tool: "add" })], [
       "auto",
