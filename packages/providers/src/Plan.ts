@@ -233,7 +233,9 @@ const writing = (lower: Lower) => {
       if (Result.isFailure(lowered)) {
         const { feature, field } = lowered.failure
         const where = field === undefined || field === "" ? tool.name : `${tool.name}.${field}`
-        return Result.fail(new Reason.Unsupported({ feature: `${feature}, among the parameters of a tool`, field: where }))
+        return Result.fail(
+          new Reason.Unsupported({ feature: `${feature}, among the parameters of a tool`, field: where })
+        )
       }
       const { restore, schema, strict, touched } = lowered.success
       callable.push({ ...tool, parameters: strict ? schema : tool.parameters, strict })
