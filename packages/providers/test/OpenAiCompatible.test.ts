@@ -185,7 +185,7 @@ describe("headers", () => {
       for (const name of ["traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid"]) {
         assert.notProperty(headers, name)
       }
-      assert.deepStrictEqual(names, ["outer", "Predict.Answer"])
+      assert.deepStrictEqual(names, ["outer", "chat test-model"])
     }))
 
   it.live("have a key that is read anew before every attempt", () =>
