@@ -27,6 +27,7 @@ import type { Any } from "./Job.ts"
 import * as JobEvents from "./JobEvents.ts"
 import type { Service as Jobs } from "./Jobs.ts"
 import * as JobSpans from "./JobSpans.ts"
+import type { Journals } from "./Journal.ts"
 import * as Memo from "./Memo.ts"
 import * as Retry from "./Retry.ts"
 import * as Run from "./Run.ts"
@@ -44,7 +45,8 @@ export interface Around {
 }
 
 /**
- * What an attempt needs. `started` and `ended` bracket the handler, for those who may have to stop it.
+ * What an attempt needs. `started` and `ended` bracket the handler, for those who may have to stop it; `journals` keep
+ * its history.
  *
  * @category models
  */
@@ -53,6 +55,7 @@ export interface Environment {
   readonly claims: Claims
   readonly handlers: ReadonlyMap<string, Handler>
   readonly around: Around | undefined
+  readonly journals?: Journals
   readonly started: (run: Run.Run) => void
   readonly ended: (run: Run.Run) => void
 }
@@ -64,16 +67,21 @@ export interface Environment {
  */
 export const make = (environment: Environment) => (claim: Claim): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const { claims, handlers, jobs } = environment
+    const { claims, handlers, jobs, journals } = environment
     const handler = handlers.get(claim.name)
-    const settlement = claim.cancelled
+    const ran = (handler: Handler) =>
+      JobSpans.process(claim, JobEvents.attempt(claim, attempt(environment, claim, handler)))
+    const unrun = claim.cancelled
       ? { _tag: "Cancelled" as const }
       : claim.paused
       ? { _tag: "Back" as const, delayMillis: 0 }
-      : handler === undefined
-      ? { _tag: "Back" as const, delayMillis: unknownMillis, unknown: true }
-      : yield* JobSpans.process(claim, JobEvents.attempt(claim, attempt(environment, claim, handler)))
-    const ours = yield* Effect.orDie(Effect.retry(claims.settle(claim, settlement), Run.patience))
+      : { _tag: "Back" as const, delayMillis: unknownMillis, unknown: true }
+    const [settlement, history] = claim.cancelled || claim.paused || handler === undefined
+      ? [unrun]
+      : journals === undefined
+      ? [yield* ran(handler)]
+      : yield* journals.around(claim, ran(handler))
+    const ours = yield* Effect.orDie(Effect.retry(claims.settle(claim, settlement, history), Run.patience))
     if (!ours) {
       yield* Effect.logWarning(`Job ${claim.id}: this worker was stalled past its lock, its outcome is not written`)
     } else if (settlement._tag === "Dead" && handler !== undefined) {

@@ -19,6 +19,7 @@ import type { StoreError } from "./StoreError.ts"
  * - `cancelled`, `paused`: asked for since it was enqueued
  * - `trace`: the span that enqueued it, as a `traceparent`
  * - `remembered`: an earlier run left answers in the memo
+ * - `history`: what earlier runs have told of themselves (see `History`)
  * - `claimedAt`: milliseconds of the store's clock; `waitedMs`: how long it was due before that
  *
  * @category models
@@ -35,6 +36,7 @@ export interface Claim {
   readonly remembered: boolean
   readonly claimedAt: number
   readonly waitedMs: number
+  readonly history?: string
   readonly group?: string
   readonly parent?: JobId
   readonly trace?: string | undefined
@@ -69,7 +71,8 @@ export type Settlement =
  * - `bell`: makes those who wait for a queue look at once
  * - `dueWithin`: in how many milliseconds the next waiting job of each queue is due, of those that have one due in
  *   that time; below zero when it fell due just now
- * - `settle`: tells whether the job was still this worker's
+ * - `settle`: tells whether the job was still this worker's; `history` is written with it
+ * - `record`: writes the history of running jobs, of those that are still this worker's
  * - `remember`, `recall`: the memo of a job, sealed text by key
  * - `heard`: the value of a signal, if it came
  * - `cancelRequested`: those of `ids` that somebody wants cancelled
@@ -84,7 +87,10 @@ export interface Service {
     queues: ReadonlyArray<string>,
     millis: number
   ) => Effect.Effect<ReadonlyMap<string, number>, StoreError>
-  readonly settle: (claim: Claim, settlement: Settlement) => Effect.Effect<boolean, StoreError>
+  readonly settle: (claim: Claim, settlement: Settlement, history?: string) => Effect.Effect<boolean, StoreError>
+  readonly record: (
+    histories: ReadonlyArray<{ readonly claim: Claim; readonly history: string }>
+  ) => Effect.Effect<void, StoreError>
   readonly recall: (id: JobId, key: string) => Effect.Effect<string | undefined, StoreError>
   readonly remember: (id: JobId, key: string, value: string) => Effect.Effect<void, StoreError>
   readonly heard: (id: JobId, name: string) => Effect.Effect<string | undefined, StoreError>

@@ -237,6 +237,7 @@ const make: Effect.Effect<Bench, never, Handlers | Scope.Scope> = Effect.gen(fun
         if (record !== undefined) settle(record, settlement)
         return record !== undefined
       }),
+    record: () => Effect.void,
     recall: (id, key) => Effect.sync(() => memo.get(`${id}/${key}`)),
     remember: (id, key, value) => Effect.sync(() => void memo.set(`${id}/${key}`, value)),
     heard: (id, name) => Effect.sync(() => signals.get(`${id}/${name}`)),

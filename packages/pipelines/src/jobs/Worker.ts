@@ -23,6 +23,7 @@ import { Claims } from "./Claims.ts"
 import * as Cron from "./Cron.ts"
 import { Handlers } from "./Handlers.ts"
 import { Jobs } from "./Jobs.ts"
+import * as Journal from "./Journal.ts"
 import * as Lookout from "./Lookout.ts"
 import { patience, type Run } from "./Run.ts"
 import type { StoreError } from "./StoreError.ts"
@@ -83,6 +84,7 @@ const start = Effect.fnUntraced(function*(options: Options) {
     claims,
     handlers,
     around: options.around,
+    journals: yield* Journal.start(claims),
     started: (run) => running.set(run.claim.id, run),
     ended: (run) => running.delete(run.claim.id)
   })

@@ -216,10 +216,11 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
         StoreError.during("claim")
       ),
     dueWithin: (names, millis) => StoreError.during("claim")(dueWithin(names, millis)),
-    settle: (claim, settlement) =>
-      StoreError.during("settle")(settle({ claim, settlement })).pipe(
+    settle: (claim, settlement, history) =>
+      StoreError.during("settle")(settle({ claim, settlement, history })).pipe(
         Effect.tap(() => wake.ring(wakes(claim, settlement)))
       ),
+    record: (histories) => StoreError.during("record")(Settle.record(sql, dialect)(histories)),
     recall: (id, key) =>
       StoreError.during("recall")(
         Effect.scoped(Effect.flatMap(persistence.make(Settle.store(id)), (memo) => memo.get(key)))

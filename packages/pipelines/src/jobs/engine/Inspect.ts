@@ -34,6 +34,7 @@ interface Row {
   readonly enqueued: number | string
   readonly group_id: string | null
   readonly parent_id: string | null
+  readonly history: string | null
 }
 
 /**
@@ -49,7 +50,7 @@ export const make = (
 (batch) =>
   Effect.map(
     sql<Row>`
-      SELECT j.id, j.name, j.cancel, j.group_id, j.parent_id, q.acquired_by AS token, p.queue AS paused,
+      SELECT j.id, j.name, j.cancel, j.group_id, j.parent_id, j.history, q.acquired_by AS token, p.queue AS paused,
         EXISTS (SELECT 1 FROM effect_persistence m WHERE m.store_id = x.memo) AS memo, ${dialect.nowMillis} AS now,
         ${dialect.millis(sql`q.visible_at`)} AS due, j.enqueued_at AS enqueued
       FROM ${
@@ -85,6 +86,7 @@ const claim = ({ attempt, element, id, queue }: Taken, row: Row): Claim => ({
   // A head start makes a job due before it was there.
   waitedMs: Math.max(0, Number(row.now) - Math.max(Number(row.due), Number(row.enqueued))),
   ...(row.group_id === null ? undefined : { group: row.group_id }),
+  ...(row.history === null ? undefined : { history: row.history }),
   ...(row.parent_id === null ? undefined : { parent: row.parent_id }),
   trace: said(element, "trace")
 })

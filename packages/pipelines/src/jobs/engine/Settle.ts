@@ -24,6 +24,7 @@ import type { Ended } from "./Finish.ts"
 export interface Settled {
   readonly claim: Claim
   readonly settlement: Settlement
+  readonly history: string | undefined
 }
 
 /** Nobody waits that long: a job that sleeps until something wakes it. */
@@ -40,7 +41,9 @@ const columns = {
   result: "text",
   failure: "text",
   error: "text",
-  reason: "text"
+  reason: "text",
+  history: "text",
+  started: "bigint"
 } as const
 
 /**
@@ -67,7 +70,9 @@ export const make = (
       UPDATE effect_dspy_jobs
       SET state = x.state, hold = x.hold, result = x.result, error = x.error,
         failure = CASE WHEN x.state = 'open' AND x.failure IS NULL THEN effect_dspy_jobs.failure ELSE x.failure END,
-        finished_at = CASE WHEN x.state = 'open' THEN NULL ELSE ${dialect.nowMillis} END
+        finished_at = CASE WHEN x.state = 'open' THEN NULL ELSE ${dialect.nowMillis} END,
+        history = COALESCE(x.history, effect_dspy_jobs.history),
+        started_at = COALESCE(x.started, effect_dspy_jobs.started_at)
       FROM ${dialect.rows(columns, records)}
       WHERE effect_dspy_jobs.id = x.id`
   const wakeIfAnswered = Effect.fnUntraced(function*({ claim, settlement }: Settled) {
@@ -82,12 +87,12 @@ export const make = (
   })
   return (batch) =>
     sql.withTransaction(Effect.gen(function*() {
-      const records = batch.map(record)
+      const records = batch.map(row)
       const released = yield* release(records)
       const ours = new Set(released.map(({ id }) => id))
       const held = batch.filter(({ claim }) => ours.has(claim.id))
       if (held.length === 0) return batch.map(() => false)
-      yield* write(held.map(record))
+      yield* write(held.map(row))
       for (const settled of held) yield* wakeIfAnswered(settled)
       const forgotten = held.flatMap(({ claim, settlement }) =>
         settlement._tag === "Succeeded" && settlement.forget ? [store(claim.id)] : []
@@ -97,6 +102,25 @@ export const make = (
       return batch.map(({ claim }) => ours.has(claim.id))
     }))
 }
+
+/**
+ * Writes what running jobs tell of themselves, of those whose claim still holds.
+ *
+ * @category constructors
+ */
+export const record =
+  (sql: SqlClient.SqlClient, dialect: Dialect) =>
+  (histories: ReadonlyArray<{ readonly claim: Claim; readonly history: string }>): Effect.Effect<void, SqlError> =>
+    Effect.asVoid(sql`
+      UPDATE effect_dspy_jobs SET history = x.history, started_at = x.started
+      FROM ${
+      dialect.rows(
+        { id: "text", token: "uuid", history: "text", started: "bigint" },
+        histories.map(({ claim: { claimedAt, id, token }, history }) => ({ id, token, history, started: claimedAt }))
+      )
+    }
+      JOIN effect_queue q ON q.id = x.id AND q.acquired_by = x.token
+      WHERE effect_dspy_jobs.id = x.id`)
 
 /**
  * The name of a job's memo in effect's persistence.
@@ -116,8 +140,17 @@ const ended = ({ claim, settlement }: Settled): ReadonlyArray<Ended> => {
   }
 }
 
-const record = ({ claim, settlement }: Settled) => {
-  const open = { id: claim.id, token: claim.token, state: "open", queued: "pending", uncounted: 0, delay: 0 }
+const row = ({ claim, history, settlement }: Settled) => {
+  const open = {
+    id: claim.id,
+    token: claim.token,
+    state: "open",
+    queued: "pending",
+    uncounted: 0,
+    delay: 0,
+    // A job that was not run did not begin.
+    ...(history === undefined ? undefined : { history, started: claim.claimedAt })
+  }
   switch (settlement._tag) {
     case "Succeeded":
       return { ...open, state: "succeeded", queued: "completed", result: settlement.result ?? null }
