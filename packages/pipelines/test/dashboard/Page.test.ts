@@ -275,7 +275,7 @@ describe("the dashboard's page", () => {
       world.broken = true
       const url = yield* address
       const jobs = yield* Jobs
-      yield* Job.enqueueMany(Document, Array.from({ length: 9 }, (_, n) => ({ content: `${n}` })))
+      yield* Job.enqueueMany(Document, Array.from({ length: 90 }, (_, n) => ({ content: `${n}` })))
       yield* Job.enqueueMany(Fragile, Array.from({ length: 6 }, (_, n) => ({ note: `gpt-${n}` })))
       yield* Job.enqueueMany(Document, Array.from({ length: 4 }, (_, n) => ({ content: `${n}` })), { delay: "1 day" })
       yield* jobs.pause("batch")
