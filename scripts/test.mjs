@@ -66,6 +66,12 @@ try {
   console.log(`vitest left no report: ${error.message}`)
 }
 rmSync(scratch, { recursive: true, force: true })
+
+// A number alone would hide which.
+const without = (counts.testResults ?? []).flatMap((file) => file.assertionResults).filter(({ status }) =>
+  ["pending", "skipped", "todo", "disabled"].includes(status)
+)
+for (const { fullName } of without) console.log(`skipped: ${fullName}`)
 passed += counts.numPassedTests
 // A crash or an unhandled rejection fails the run without failing a test.
 failed += counts.numFailedTests === 0 && crashed ? 1 : counts.numFailedTests

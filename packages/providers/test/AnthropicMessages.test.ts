@@ -7,7 +7,7 @@ import * as anthropic from "./fixtures/anthropic.ts"
 import { check, events, sse, streamed } from "./fixtures/fixture.ts"
 import { request as generated } from "./requests.ts"
 import { serve, type Server } from "./server.ts"
-import { folder } from "./shared.ts"
+import { specsAt } from "./shared.ts"
 import { isRecord, type Keys, specification, strangers } from "./specification.ts"
 
 const key = "sk-ant-very-secret"
@@ -571,7 +571,7 @@ describe("every request", () => {
     }
   })
 
-  it.skipIf(folder === undefined)("passes Anthropic's description", () => {
+  it.skipIf(specsAt === undefined)("passes Anthropic's description", () => {
     const problems = specification("anthropic-messages.slice.json", "CreateMessageParams")
     const withUploads = specification("anthropic-messages.slice.json", "BetaCreateMessageParams")
     const { found } = many(1000)

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { isError, isStream, recorded, replay, streamText } from "./recorded.ts"
 import type { Server } from "./server.ts"
-import { folder, type Recording } from "./shared.ts"
+import { type Recording, recordingsAt } from "./shared.ts"
 
 const live = (server: Server) =>
   Anthropic.layer({ model: "claude-sonnet-4-5", apiKey: Redacted.make("sk-ant"), baseUrl: server.url })
@@ -53,7 +53,7 @@ const labelOf = (recording: Recording) => Object.keys(failures).find((one) => re
 
 const answers = messages.filter((one) => !isStream(one) && labelOf(one) === undefined)
 
-describe.skipIf(folder === undefined)("recorded messages", () => {
+describe.skipIf(recordingsAt === undefined)("recorded messages", () => {
   it("are all here", () => {
     assert.lengthOf(messages, 22)
     assert.lengthOf(messages.filter(isError), 3)

@@ -6,7 +6,7 @@ import { ChatCompletions, Profiles, Quirks } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import { request as generated } from "./requests.ts"
-import { folder } from "./shared.ts"
+import { specsAt } from "./shared.ts"
 import { type Json, type Keys, specification, strangers } from "./specification.ts"
 
 const profiles = Object.values(Profiles.table)
@@ -130,7 +130,7 @@ describe("requests to every profile", () => {
     ])
   })
 
-  it.skipIf(folder === undefined)("pass OpenAI's description where the endpoint means to be like it", () => {
+  it.skipIf(specsAt === undefined)("pass OpenAI's description where the endpoint means to be like it", () => {
     const problems = specification("openai-chat-responses.slice.json", "CreateChatCompletionRequest")
     for (const profile of [Profiles.azure, Profiles.vllm, Profiles.xai, Profiles.compatible]) {
       for (const body of bodies(profile, 300).sent) {
@@ -139,7 +139,7 @@ describe("requests to every profile", () => {
     }
   })
 
-  it.skipIf(folder === undefined)("pass OpenRouter's description", () => {
+  it.skipIf(specsAt === undefined)("pass OpenRouter's description", () => {
     const problems = specification("openrouter-chat.slice.json", "ChatRequest")
     const { sent } = bodies(Profiles.openrouter, 300)
     assert.isTrue(sent.some((body) => JSON.stringify(body.messages).includes("reasoning_details")))

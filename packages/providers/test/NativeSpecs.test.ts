@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Result } from "effect"
 import type { Protocol } from "../src/Protocol.ts"
 import { request as generated } from "./requests.ts"
-import { folder } from "./shared.ts"
+import { specsAt } from "./shared.ts"
 import { discovery, isRecord, type Json, type Keys, specification, strangers } from "./specification.ts"
 
 const seeds = Array.from({ length: 400 }, (_, seed) => seed)
@@ -153,7 +153,7 @@ describe("requests to Gemini", () => {
     }
   })
 
-  it.skipIf(folder === undefined)("pass Google's description", () => {
+  it.skipIf(specsAt === undefined)("pass Google's description", () => {
     const problems = discovery(
       "gemini-vertex-discovery-slice.json",
       "GoogleCloudAiplatformV1beta1GenerateContentRequest"
@@ -198,7 +198,7 @@ describe("requests to Ollama", () => {
     for (const [seed, body] of sent) if (body.tools !== undefined) assert.notProperty(body, "format", `seed ${seed}`)
   })
 
-  it.skipIf(folder === undefined)("pass Ollama's description", () => {
+  it.skipIf(specsAt === undefined)("pass Ollama's description", () => {
     const problems = specification("ollama-native.slice.json", "ChatRequest")
     for (const [seed, body] of sent) assert.strictEqual(problems(body), "", `seed ${seed}`)
     const [, body = {}] = sent[0] ?? []

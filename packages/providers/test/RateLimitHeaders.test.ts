@@ -3,7 +3,7 @@ import { OpenAiCompatible, RateLimitHeaders } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Stream } from "effect"
 import { ask, options, reply, serve } from "./server.ts"
-import { folder, recordings } from "./shared.ts"
+import { recordings, recordingsAt } from "./shared.ts"
 
 const now = Date.UTC(2026, 10, 24, 12, 0, 0)
 
@@ -97,7 +97,7 @@ describe("RateLimitHeaders.read", () => {
     assert.isUndefined(RateLimitHeaders.read({ "x-ratelimit-limit-requests": "-1" }, now))
   })
 
-  it.skipIf(folder === undefined)("reads every recorded answer that has such headers", () => {
+  it.skipIf(recordingsAt === undefined)("reads every recorded answer that has such headers", () => {
     const spoken = recordings().filter(({ responseHeaders }) =>
       Object.keys(responseHeaders ?? {}).some((name) => /ratelimit-(limit|remaining)-(requests|tokens)/.test(name))
     )

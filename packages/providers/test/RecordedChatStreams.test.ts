@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { said } from "./exchange.ts"
 import { at, isStream, joined, recorded, replay, values } from "./recorded.ts"
 import { options, reply, serve } from "./server.ts"
-import { folder, type Recording } from "./shared.ts"
+import { type Recording, recordingsAt } from "./shared.ts"
 
 const all = recorded((recording) => recording.endpoint === "chat" && isStream(recording))
 
@@ -30,7 +30,7 @@ const callsOf = (chunks: ReadonlyArray<unknown>) => {
 const last = (chunks: ReadonlyArray<unknown>, ...path: ReadonlyArray<string | number>) =>
   chunks.map((chunk) => at(chunk, ...path)).findLast((value) => value !== undefined && value !== null)
 
-describe.skipIf(folder === undefined)("recorded streams of chat completions", () => {
+describe.skipIf(recordingsAt === undefined)("recorded streams of chat completions", () => {
   it.live("lose nothing", () =>
     Effect.gen(function*() {
       const seen = { answers: 0, texts: 0, thoughts: 0, calls: 0, usages: 0 }

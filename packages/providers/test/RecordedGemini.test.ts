@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { type Failed, failed, said } from "./exchange.ts"
 import { options } from "./gemini.ts"
 import { at, isStream, recorded, replay, values } from "./recorded.ts"
-import { folder, type Recording } from "./shared.ts"
+import { type Recording, recordingsAt } from "./shared.ts"
 
 const all = recorded(({ provider }) => provider === "gemini" || provider === "vertex-gemini")
 
@@ -45,7 +45,7 @@ const play = (recording: Recording) =>
     recording.status === null && labelOf(recording) !== undefined ? { status: 429 } : {}
   )
 
-describe.skipIf(folder === undefined)("recorded exchanges with Gemini", () => {
+describe.skipIf(recordingsAt === undefined)("recorded exchanges with Gemini", () => {
   it.live("that are answers lose nothing", () =>
     Effect.gen(function*() {
       const seen = { answers: 0, streams: 0, texts: 0, thoughts: 0, calls: 0, signatures: 0, cached: 0, cut: 0 }

@@ -3,14 +3,14 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { said } from "./exchange.ts"
 import { at, isStream, joined, recorded, replay, values } from "./recorded.ts"
-import { folder } from "./shared.ts"
+import { recordingsAt } from "./shared.ts"
 
 // One that is filed under Ollama's own API speaks OpenAI's.
 const all = recorded((recording) =>
   recording.endpoint === "native" && at(recording.responseJson, "choices") === undefined
 )
 
-describe.skipIf(folder === undefined)("recorded exchanges with Ollama's own API", () => {
+describe.skipIf(recordingsAt === undefined)("recorded exchanges with Ollama's own API", () => {
   it.live("lose nothing", () =>
     Effect.gen(function*() {
       const seen = { answers: 0, streams: 0, texts: 0, thoughts: 0, calls: 0, cut: 0, other: 0 }

@@ -4,7 +4,7 @@ import { OpenAiCompatible } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { ask, options, serve } from "./server.ts"
-import { folder, type Recording, recordings } from "./shared.ts"
+import { type Recording, recordings, recordingsAt } from "./shared.ts"
 
 /** What each recorded failure is, labelled by hand. */
 const failures: { readonly [id: string]: readonly [string, boolean] } = {
@@ -79,7 +79,7 @@ const usageOf = (recording: Recording) => {
   return { calls: 1, ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) }
 }
 
-const chats = folder === undefined
+const chats = recordingsAt === undefined
   ? []
   // One that is filed under Ollama's own API is in OpenAI's words.
   : recordings().filter(({ endpoint, features, request, responseJson }) =>
@@ -103,7 +103,7 @@ const replay = (recording: Recording) =>
     return yield* Effect.result(Effect.provide(ask, live.pipe(LM.timeout("5 seconds"))))
   })
 
-describe.skipIf(folder === undefined)("recorded chat completions", () => {
+describe.skipIf(recordingsAt === undefined)("recorded chat completions", () => {
   it("are of every provider that has some", () => {
     const providers = new Set(chats.map((recording) => recording.provider))
     const expected = ["deepseek", "groq", "ollama", "ollama-cloud", "openai", "openrouter", "vllm-gpustack"]

@@ -7,7 +7,7 @@ import { check, events, sse, streamed } from "./fixtures/fixture.ts"
 import * as responses from "./fixtures/responses.ts"
 import { request as generated } from "./requests.ts"
 import { serve, type Server } from "./server.ts"
-import { folder } from "./shared.ts"
+import { specsAt } from "./shared.ts"
 import { type Keys, specification, strangers } from "./specification.ts"
 
 const key = "sk-very-secret"
@@ -432,7 +432,7 @@ describe("every request", () => {
     for (const { body: sent, seed } of found) assert.deepStrictEqual(strangers(sent, keys), [], `seed ${seed}`)
   })
 
-  it.skipIf(folder === undefined)("passes OpenAI's description", () => {
+  it.skipIf(specsAt === undefined)("passes OpenAI's description", () => {
     const problems = specification("openai-chat-responses.slice.json", "CreateResponse")
     const { found } = many(1000)
     for (const { body: sent, seed } of found) {

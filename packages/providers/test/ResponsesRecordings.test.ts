@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { isError, isStream, recorded, replay, streamText } from "./recorded.ts"
 import type { Server } from "./server.ts"
-import { folder, type Recording } from "./shared.ts"
+import { type Recording, recordingsAt } from "./shared.ts"
 
 const liveFor = ({ provider }: Recording) => (server: Server) =>
   OpenAi.layer({ model: "gpt-5-mini", provider, apiKey: Redacted.make("sk-1"), baseUrl: server.url })
@@ -105,7 +105,7 @@ interface Seen {
 
 const nothing = (): Seen => ({ texts: 0, calls: 0, thoughts: 0, sealed: 0, cut: 0 })
 
-describe.skipIf(folder === undefined)("recorded responses", () => {
+describe.skipIf(recordingsAt === undefined)("recorded responses", () => {
   it("are all here", () => {
     assert.lengthOf(responses, 25)
     assert.lengthOf(answers, 17)

@@ -9,7 +9,7 @@ import { ask, said } from "./exchange.ts"
 import { body, events, options, piece, thought, time, weather } from "./gemini.ts"
 import { isError, isStream, recorded, replay, streamText } from "./recorded.ts"
 import { type Answer, serve } from "./server.ts"
-import { folder } from "./shared.ts"
+import { recordingsAt } from "./shared.ts"
 
 /** What the SDK reads, in the form of ours. */
 const read = (answer: Answer, streamed: boolean) =>
@@ -75,7 +75,7 @@ describe("Google's SDK reads the same", () => {
       }
     }))
 
-  it.live.skipIf(folder === undefined)("in what was recorded", () =>
+  it.live.skipIf(recordingsAt === undefined)("in what was recorded", () =>
     Effect.gen(function*() {
       const all = recorded(({ provider }) => provider === "gemini" || provider === "vertex-gemini")
       const seen = { answers: 0, streams: 0, refused: 0, lists: 0 }

@@ -3,7 +3,7 @@ import { OpenAiCompatible } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { type Answer, options, reply, serve } from "./server.ts"
-import { folder } from "./shared.ts"
+import { specsAt } from "./shared.ts"
 import { signature } from "./signatures.ts"
 import { type Json, specification } from "./specification.ts"
 
@@ -40,7 +40,7 @@ const bodies = (seed: number) =>
     return server.requests.map((request) => request.json)
   })
 
-describe.skipIf(folder === undefined)("OpenAI's specification", () => {
+describe.skipIf(specsAt === undefined)("OpenAI's specification", () => {
   it.live("takes every request body", () =>
     Effect.gen(function*() {
       const problems = chat()

@@ -1,15 +1,89 @@
 /** Recorded exchanges served again, byte for byte, over a loopback socket. */
 import { LM } from "@effect-dspy/core"
-import { Effect, Layer } from "effect"
+import {
+  Anthropic,
+  AnthropicMessages,
+  ChatCompletions,
+  Gemini,
+  GenerateContent,
+  Ollama,
+  OllamaChat,
+  OpenAi,
+  OpenAiCompatible,
+  Responses
+} from "@effect-dspy/providers"
+import { Effect, Layer, Redacted } from "effect"
+import type { Protocol } from "../src/Protocol.ts"
 import { ask } from "./exchange.ts"
-import { type Answer, serve, type Server } from "./server.ts"
-import { folder, type Recording, recordings } from "./shared.ts"
+import * as gemini from "./gemini.ts"
+import { type Answer, options, serve, type Server } from "./server.ts"
+import { type Recording, recordings, recordingsAt } from "./shared.ts"
 
 /** The recordings of some endpoint, or those that are wanted; none where the machine has none. */
 export const recorded = (wanted: string | ((recording: Recording) => boolean)): ReadonlyArray<Recording> =>
-  folder === undefined
+  recordingsAt === undefined
     ? []
     : recordings().filter(typeof wanted === "string" ? ({ endpoint }) => endpoint === wanted : wanted)
+
+/** Whose words a recording is in. One that is filed under Ollama's own API speaks OpenAI's. */
+export const speaks = ({ endpoint, responseJson }: Recording) =>
+  endpoint === "messages" || endpoint === "responses"
+    ? endpoint
+    : endpoint === "generateContent" || endpoint === "streamGenerateContent"
+    ? "gemini"
+    : endpoint === "native" && at(responseJson, "choices") === undefined
+    ? "ollama"
+    : "chat"
+
+const loopback = { provider: "loopback", model: "asked" }
+
+/** Reads what was recorded. */
+export const protocolOf = (recording: Recording): Protocol => {
+  switch (speaks(recording)) {
+    case "messages":
+      return AnthropicMessages.make({ ...loopback, capabilities: AnthropicMessages.capabilities, maxTokens: 8192 })
+    case "responses":
+      return Responses.make({ ...loopback, capabilities: Responses.capabilities, store: false })
+    case "gemini":
+      return GenerateContent.make({
+        ...loopback,
+        capabilities: GenerateContent.capabilities,
+        auth: "key",
+        signedCalls: false
+      })
+    case "ollama":
+      return OllamaChat.make({
+        ...loopback,
+        capabilities: OllamaChat.capabilities,
+        keepAlive: undefined,
+        contextLength: undefined
+      })
+    case "chat":
+      return ChatCompletions.make({
+        ...loopback,
+        capabilities: ChatCompletions.capabilities,
+        maxTokensField: "max_tokens",
+        streamUsage: true
+      })
+  }
+}
+
+/** Asks a server in the words of a recording. */
+export const liveOf = (recording: Recording) => (server: Server): Layer.Layer<LM, unknown> => {
+  const asked = { model: "asked", provider: recording.provider, baseUrl: server.url, apiKey: Redacted.make("key") }
+  switch (speaks(recording)) {
+    case "messages":
+      return Anthropic.layer(asked)
+    case "responses":
+      return OpenAi.layer(asked)
+    case "gemini":
+      return Gemini.layer(gemini.options(server, { model: "asked" }))
+    case "ollama":
+      return Ollama.layer({ model: "asked", baseUrl: server.url })
+    case "chat":
+      return OpenAiCompatible.layer(options(server, { provider: recording.provider }))
+  }
+}
 
 /** Whether it came as a stream; Google's may be a list. */
 export const isStream = ({ features, responseText, uri }: Recording): boolean =>
@@ -26,7 +100,7 @@ export const streamText = ({ framing, responseText }: Recording): string =>
     : responseText ?? ""
 
 /** What the endpoint answered. */
-const answerOf = (recording: Recording): Answer => {
+export const answerOf = (recording: Recording): Answer => {
   const { responseHeaders, responseJson, status } = recording
   const headers = Object.entries(responseHeaders ?? {}).filter(([name]) => !/length|encoding|connection/i.test(name))
   return {

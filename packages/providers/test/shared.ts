@@ -2,10 +2,15 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** The folder that holds them, or undefined where it is not known. */
-export const folder: string | undefined = process.env.EFFECT_DSPY_SHARED || undefined
+// What the environment says is asked here and nowhere else. Tests of what is not there are skipped, by name.
 
-export const read = (path: string): string => readFileSync(join(folder ?? "", "wire", path), "utf8")
+/** The folder with `cases.jsonl`, undefined where nobody named one. */
+export const recordingsAt: string | undefined = process.env.WIRE_RECORDINGS || undefined
+
+/** The folder with the vendors' API descriptions (`openapi`) and rules for schemas (`schema-profiles`). */
+export const specsAt: string | undefined = process.env.WIRE_SPECS || undefined
+
+export const readSpecs = (path: string): string => readFileSync(join(specsAt ?? "", path), "utf8")
 
 /**
  * One recorded exchange. Some recordings are of the answer only: they have no status.
@@ -26,4 +31,4 @@ export interface Recording {
 }
 
 export const recordings = (): ReadonlyArray<Recording> =>
-  read("recordings/cases.jsonl").trim().split("\n").map((line) => JSON.parse(line) as Recording)
+  readFileSync(join(recordingsAt ?? "", "cases.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as Recording)

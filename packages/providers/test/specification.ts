@@ -4,7 +4,7 @@
  * The tables are always there and are closed; the descriptions are read where a machine has them.
  */
 import { Ajv2020, type ErrorObject } from "ajv/dist/2020.js"
-import { read } from "./shared.ts"
+import { readSpecs } from "./shared.ts"
 
 export type Json = { readonly [key: string]: unknown }
 
@@ -27,7 +27,7 @@ const explain = (errors: ReadonlyArray<ErrorObject> | null | undefined): string 
 
 /** Says what is wrong with a body by the schema `name` of a description; nothing is wrong with "". */
 export const specification = (file: string, name: string): (body: unknown) => string => {
-  const { components } = normalise(JSON.parse(read(`openapi/${file}`))) as {
+  const { components } = normalise(JSON.parse(readSpecs(`openapi/${file}`))) as {
     readonly components: { readonly schemas: { readonly [name: string]: Json } }
   }
   const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
@@ -52,7 +52,7 @@ export const specification = (file: string, name: string): (body: unknown) => st
  * The same by one of Google's descriptions, which have a form of their own and say every key there is.
  */
 export const discovery = (file: string, name: string): (body: unknown) => string => {
-  const { schemas } = JSON.parse(read(`openapi/${file}`)) as { readonly schemas: { readonly [name: string]: Json } }
+  const { schemas } = JSON.parse(readSpecs(`openapi/${file}`)) as { readonly schemas: { readonly [name: string]: Json } }
   const convert = (node: Json): Json => {
     if (typeof node.$ref === "string") return { $ref: `#/$defs/${node.$ref}` }
     const inner = isRecord(node.properties)

@@ -4,7 +4,7 @@ import { AnthropicSchema, GeminiSchema, OpenAiSchema, type SchemaEncoder } from 
 import { assert, describe, it } from "@effect/vitest"
 import { type JsonSchema, Result } from "effect"
 import { toStrictJsonSchema } from "openai/lib/transform"
-import { folder, read } from "../shared.ts"
+import { readSpecs, specsAt } from "../shared.ts"
 import { signature } from "../signatures.ts"
 import { isRecord, validator } from "./json.ts"
 
@@ -40,8 +40,8 @@ interface Accepted {
   readonly schema: JsonSchema.JsonSchema
 }
 
-describe.skipIf(folder === undefined)("with the profiles at hand", () => {
-  const rules = (): JsonSchema.JsonSchema => JSON.parse(read("schema-profiles/schemas/openai_202602.json"))
+describe.skipIf(specsAt === undefined)("with the profiles at hand", () => {
+  const rules = (): JsonSchema.JsonSchema => JSON.parse(readSpecs("schema-profiles/schemas/openai_202602.json"))
 
   /** The profile knows null beside another type only; OpenAI documents it on its own, as a member of a union. */
   const withNull = (schema: JsonSchema.JsonSchema): JsonSchema.JsonSchema => {
@@ -53,7 +53,7 @@ describe.skipIf(folder === undefined)("with the profiles at hand", () => {
   }
 
   const accepted = (kind: string) =>
-    (JSON.parse(read("schema-profiles/accepted-by-provider.json")) as ReadonlyArray<Accepted>)
+    (JSON.parse(readSpecs("schema-profiles/accepted-by-provider.json")) as ReadonlyArray<Accepted>)
       .filter((one) => one.kind === kind)
 
   it("OpenAI's strict subset holds every strict schema", () => {
