@@ -31,4 +31,6 @@ export interface Recording {
 }
 
 export const recordings = (): ReadonlyArray<Recording> =>
-  readFileSync(join(recordingsAt ?? "", "cases.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line) as Recording)
+  readFileSync(join(recordingsAt ?? "", "cases.jsonl"), "utf8").trim().split("\n").map((line) =>
+    JSON.parse(line) as Recording
+  )

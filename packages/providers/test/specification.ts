@@ -52,7 +52,9 @@ export const specification = (file: string, name: string): (body: unknown) => st
  * The same by one of Google's descriptions, which have a form of their own and say every key there is.
  */
 export const discovery = (file: string, name: string): (body: unknown) => string => {
-  const { schemas } = JSON.parse(readSpecs(`openapi/${file}`)) as { readonly schemas: { readonly [name: string]: Json } }
+  const { schemas } = JSON.parse(readSpecs(`openapi/${file}`)) as {
+    readonly schemas: { readonly [name: string]: Json }
+  }
   const convert = (node: Json): Json => {
     if (typeof node.$ref === "string") return { $ref: `#/$defs/${node.$ref}` }
     const inner = isRecord(node.properties)
