@@ -1,6 +1,6 @@
 /** The list of jobs: by state, by queue, searched, a page at a time. */
 
-/** @import { Job, Live, State } from "../src/dashboard/Wire.ts" */
+/** @import { Causes, Job, Live, State } from "../src/dashboard/Wire.ts" */
 import { number, relative, time } from "./format.js"
 import { states } from "./overview.js"
 import { live as current } from "./vendor/lit-html/directives/live.js"
@@ -19,6 +19,7 @@ import { html, nothing } from "./vendor/lit-html/lit-html.js"
  * @typedef {{
  *   readonly jobs: ReadonlyArray<Job>
  *   readonly next?: string
+ *   readonly causes?: Causes
  *   readonly page: number
  *   readonly searching: boolean
  *   readonly trouble?: string
@@ -79,13 +80,7 @@ export const list = (question, found, live, now, actions) => {
     )
   }
     </nav>
-    ${
-    question.state === "dead" && count("dead") > 0
-      ? html`<p><button @click=${() => actions.requeueAll(question.queue)}>
-          Retry all ${number(count("dead"))} dead jobs${question.queue === undefined ? "" : ` of ${question.queue}`}
-        </button></p>`
-      : nothing
-  }
+    ${question.state === "dead" && count("dead") > 0 ? dead(count("dead"), question, found.causes, actions) : nothing}
     ${found.trouble === undefined ? nothing : html`<p class="trouble" role="alert">${found.trouble}</p>`}
     ${found.jobs.length === 0 ? nothing : table(found.jobs, now, actions)}
     <p class="quiet" role="status">${
@@ -105,6 +100,36 @@ export const list = (question, found, live, now, actions) => {
       </button>
     </nav>`
 }
+
+/**
+ * What the dead died of, and the way back for all of them.
+ *
+ * @param {number} count
+ * @param {Question} question
+ * @param {Causes | undefined} found
+ * @param {Actions} actions
+ */
+const dead = (count, question, found, actions) =>
+  html`
+  ${
+    found === undefined || found.causes.length === 0 ? nothing : html`
+    <p class="causes">
+      ${found.of < count ? html`<span class="quiet">Of the newest ${number(found.of)}:</span>` : nothing}
+      ${
+      found.causes.map(({ count, kind, name }) =>
+        html`
+        <a href=${actions.link({ ...question, search: name })}>${kind}: ${name} <span class="count">${
+          number(count)
+        }</span></a>`
+      )
+    }
+    </p>`
+  }
+  <p>
+    <button @click=${() => actions.requeueAll(question.queue)}>
+      Retry all ${number(count)} dead jobs${question.queue === undefined ? "" : ` of ${question.queue}`}
+    </button>
+  </p>`
 
 /**
  * @param {ReadonlyArray<Job>} jobs

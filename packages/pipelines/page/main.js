@@ -131,6 +131,9 @@ const find = async (quiet = false) => {
   const { question } = address()
   if (!quiet) update({ found: { ...state.found, page: starts.length, searching: true } })
   try {
+    const causes = question.state === "dead" ? server.causes(question.queue, own.signal) : undefined
+    // Awaited below; until then nobody minds that it fails.
+    causes?.catch(() => undefined)
     let cursor = starts.at(-1)
     /** @type {Found["jobs"]} */
     let jobs = []
@@ -140,8 +143,15 @@ const find = async (quiet = false) => {
       cursor = page.next
       if (cursor === undefined || jobs.length >= perPage) break
     }
+    const known = await causes
     update({
-      found: { jobs, page: starts.length, searching: false, ...(cursor === undefined ? {} : { next: cursor }) }
+      found: {
+        jobs,
+        page: starts.length,
+        searching: false,
+        ...(cursor === undefined ? {} : { next: cursor }),
+        ...(known === undefined ? {} : { causes: known })
+      }
     })
   } catch (error) {
     if (!own.signal.aborted) {

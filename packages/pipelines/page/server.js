@@ -4,7 +4,7 @@
  * The token goes in a header and is kept for this tab only, so that a reload does not ask for it again.
  */
 
-/** @import { Activity, Change, Changed, Detail, Live, Page, Session } from "../src/dashboard/Wire.ts" */
+/** @import { Activity, Causes, Change, Changed, Detail, Live, Page, Session } from "../src/dashboard/Wire.ts" */
 
 const kept = "effect-dspy-dashboard"
 
@@ -79,6 +79,16 @@ export const jobs = async (question, signal) => {
   const asked = Object.entries(question).flatMap(([key, value]) => value === undefined ? [] : [[key, value]])
   return (await request(`api/jobs?${new URLSearchParams(asked)}`, { signal })).json()
 }
+
+/**
+ * What the dead died of.
+ *
+ * @param {string | undefined} queue
+ * @param {AbortSignal} signal
+ * @returns {Promise<Causes>}
+ */
+export const causes = async (queue, signal) =>
+  (await request(`api/causes${queue === undefined ? "" : `?${new URLSearchParams({ queue })}`}`, { signal })).json()
 
 /**
  * Everything about a job.

@@ -13,12 +13,15 @@ import * as History from "../jobs/History.ts"
 import type { JobId } from "../jobs/JobInfo.ts"
 import { Jobs } from "../jobs/Jobs.ts"
 import { during, type StoreError } from "../jobs/StoreError.ts"
-import type { Activity, Detail, Live, Page, Queue, State } from "./Wire.ts"
+import type { Activity, Causes, Detail, Live, Page, Queue, State } from "./Wire.ts"
 
 /** Running jobs that are shown; a worker may have hundreds. */
 const shown = 60
 
 const hour = 3_600_000
+
+/** Dead jobs whose causes are counted. */
+const looked = 1_000
 
 /** The longest text of a payload, result or answer that is shown. */
 const longest = 100_000
@@ -34,6 +37,7 @@ export interface Board {
   readonly live: Effect.Effect<Live, StoreError>
   readonly activity: Effect.Effect<Activity, StoreError>
   readonly page: (question: Question) => Effect.Effect<Page, StoreError>
+  readonly causes: (queue: string | undefined) => Effect.Effect<Causes, StoreError>
   readonly detail: (id: JobId) => Effect.Effect<Detail | undefined, StoreError>
   readonly hurry: (ids: ReadonlyArray<JobId>) => Effect.Effect<number, StoreError>
   readonly dead: (queue: string | undefined, limit: number) => Effect.Effect<ReadonlyArray<JobId>, StoreError>
@@ -158,6 +162,22 @@ export const make = Effect.fnUntraced(function*(showContent: boolean) {
       }
       return yield* during("list")(listing.page(question))
     }),
+    causes: (queue) =>
+      Effect.map(
+        during("list")(
+          listing.page({ state: "dead", limit: looked, ...(queue === undefined ? undefined : { queue }) })
+        ),
+        ({ jobs }) => {
+          const counts = new Map<string, { readonly kind: string; readonly name: string; count: number }>()
+          for (const { failure } of jobs) {
+            const { kind, name } = failure ?? { kind: "failed", name: "unknown" }
+            const cause = counts.get(`${kind} ${name}`) ?? { kind, name, count: 0 }
+            cause.count++
+            counts.set(`${kind} ${name}`, cause)
+          }
+          return { of: jobs.length, causes: [...counts.values()].toSorted((a, b) => b.count - a.count).slice(0, 20) }
+        }
+      ),
     detail: (id) =>
       during("find")(Effect.gen(function*() {
         const job = yield* jobs.find(id)

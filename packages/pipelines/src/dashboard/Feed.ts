@@ -2,6 +2,7 @@
  * What is sent to every open page, whenever it has changed: one reader of the store, however many pages there are,
  * and none when there is no page.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import * as PubSub from "effect/PubSub"
@@ -14,7 +15,10 @@ import type { Live } from "./Wire.ts"
 import * as Writing from "./Writing.ts"
 
 /** A busy store changes all the time; people don't read faster than this. */
-const pause = "250 millis"
+const pauseMillis = 250
+
+/** The part of the time that is spent looking, at most: one tenth. */
+const share = 10
 
 /** One more than the newest would only be older. A page that reads slowly gets the newest, not all. */
 const shared = { capacity: 1, strategy: "sliding", replay: 1 } as const
@@ -35,11 +39,12 @@ export const make = (
       const heard = yield* jobs.wake.heard
       const writing = yield* showContent ? Writing.listen : Effect.undefined
       const told = writing === undefined ? Effect.never : writing.changed.await
-      const changed = Effect.sleep(pause).pipe(
-        Effect.andThen(Effect.raceAll([PubSub.take(heard), told, Effect.sleep("1 second")])),
-        Effect.andThen(PubSub.takeUpTo(heard, 1000)),
-        Effect.andThen(Effect.sync(() => writing?.changed.closeUnsafe()))
-      )
+      const changed = (tookMillis: number) =>
+        Effect.sleep(Math.max(pauseMillis, tookMillis * share)).pipe(
+          Effect.andThen(Effect.raceAll([PubSub.take(heard), told, Effect.sleep("1 second")])),
+          Effect.andThen(PubSub.takeUpTo(heard, 1000)),
+          Effect.andThen(Effect.sync(() => writing?.changed.closeUnsafe()))
+        )
       const written = Effect.map(board.live, (live): Live => ({
         ...live,
         running: live.running.map((job) => {
@@ -50,7 +55,7 @@ export const make = (
       return looking("live", written, ({ queues, running }) => [queues, running], changed)
     }))
     const activity = Stream.suspend(() =>
-      looking("activity", board.activity, (activity) => activity, Effect.sleep("2 seconds"))
+      looking("activity", board.activity, (activity) => activity, () => Effect.sleep("2 seconds"))
     )
     const sharedLive = yield* Stream.share(live, shared)
     const sharedActivity = yield* Stream.share(activity, shared)
@@ -58,19 +63,27 @@ export const make = (
     return Stream.mergeAll([alive, sharedLive, sharedActivity], { concurrency: 3 })
   })
 
-/** Looks again and again, and tells what is different; `essence` is what a difference is looked for in. */
+/**
+ * Looks again and again, and tells what is different; `essence` is what a difference is looked for in, `wait` knows how
+ * long the last look took.
+ */
 const looking = <A>(
   name: string,
   ask: Effect.Effect<A, StoreError>,
   essence: (value: A) => unknown,
-  wait: Effect.Effect<unknown>
+  wait: (tookMillis: number) => Effect.Effect<unknown>
 ): Stream.Stream<string> => {
   let last: string | undefined
+  let tookMillis = 0
   const look = Effect.match(ask, {
     onFailure: (error) => ({ name: "down", essence: error.operation, data: "{}" }),
     onSuccess: (value) => ({ name, essence: JSON.stringify(essence(value)), data: JSON.stringify(value) })
   })
-  const next = Effect.andThen(Effect.suspend(() => last === undefined ? Effect.void : wait), look)
+  const timed = Effect.map(Effect.timed(look), ([took, seen]) => {
+    tookMillis = Duration.toMillis(took)
+    return seen
+  })
+  const next = Effect.andThen(Effect.suspend(() => last === undefined ? Effect.void : wait(tookMillis)), timed)
   return Stream.fromEffectRepeat(next).pipe(
     Stream.filter(({ essence, name }) => {
       const different = last !== `${name}${essence}`

@@ -9,6 +9,7 @@
  * | `GET /api/session`   | `Session`                                                     |
  * | `GET /api/feed`      | server-sent events: `live` with `Live`, `activity`, `down`    |
  * | `GET /api/jobs`      | `Page`, by `state`, `queue`, `name`, `search`, `cursor`, `limit` |
+ * | `GET /api/causes`    | `Causes` of the dead, by `queue`                               |
  * | `GET /api/job?id=`   | `Detail`                                                      |
  * | `POST /api/change`   | `Change` to `Changed`                                         |
  */
@@ -124,10 +125,21 @@ const make = Effect.fnUntraced(function*({ access, assets, showContent }: Parame
     HttpRouter.route("GET", "/api/jobs", answered(Effect.flatMap(query(Question), board.page))),
     HttpRouter.route(
       "GET",
+      "/api/causes",
+      answered(
+        Effect.flatMap(
+          query(Schema.Struct({ queue: Schema.optionalKey(Schema.String) })),
+          ({ queue }) => board.causes(queue)
+        )
+      )
+    ),
+    HttpRouter.route(
+      "GET",
       "/api/job",
       answered(Effect.flatMap(query(Schema.Struct({ id: Schema.String })), ({ id }) => board.detail(id)))
     ),
-    HttpRouter.route("POST", "/api/change", answered(Effect.flatMap(HttpServerRequest.schemaBodyJson(Change), apply)))
+    HttpRouter.route("POST", "/api/change", answered(Effect.flatMap(HttpServerRequest.schemaBodyJson(Change), apply))),
+    HttpRouter.route("*", "/*", json({ error: "there is nothing here" }, 404))
   ]
 })
 

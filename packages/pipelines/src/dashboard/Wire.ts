@@ -162,6 +162,16 @@ export interface Page {
 }
 
 /**
+ * What the dead died of: how many of the newest `of` failed in which way, the most frequent first.
+ *
+ * @category models
+ */
+export interface Causes {
+  readonly of: number
+  readonly causes: ReadonlyArray<{ readonly kind: string; readonly name: string; readonly count: number }>
+}
+
+/**
  * Everything about one job. `kept` counts the answers it has kept; `payload`, `result`, `failed` (an error of the job's
  * own schema) and `answers` are there where content is shown.
  *

@@ -80,6 +80,13 @@ describe("a million jobs", () => {
           if (cursor === undefined) break
         }
       }
+      const causes = yield* Effect.promise(async () => {
+        const start = performance.now()
+        const { causes } = await (await fetch(`${url}/api/causes`)).json() as { causes: unknown }
+        worst = Math.max(worst, performance.now() - start)
+        return causes
+      })
+      assert.deepEqual(causes, [{ kind: "failed", name: "Overloaded", count: 1000 }])
       // A page from the middle, as one gets there by leafing.
       const middle = yield* ask({ cursor: "500000:", limit: "3" })
       assert.deepEqual(middle.jobs.map(({ id }) => id), ["seeded/0499999", "seeded/0499998", "seeded/0499997"])
@@ -89,11 +96,9 @@ describe("a million jobs", () => {
 
       const { page } = yield* open(browser, url, { viewport: { width: 1280, height: 900 } })
       yield* Effect.promise(async () => {
-        await page.getByRole("link", { name: "10,000 dead in queue-3", exact: false }).or(
-          page.getByRole("link", { name: "10K dead in queue-3" })
-        ).click()
-        await page.locator("#jobs tbody tr").nth(49).waitFor()
-        assert.include(await page.locator("#jobs tbody tr").first().innerText(), "seeded/0999907")
+        await page.getByRole("link", { name: "10K dead in queue-3" }).click()
+        await page.locator("#jobs tbody tr:first-child").filter({ hasText: "seeded/0999907" }).waitFor()
+        assert.strictEqual(await page.locator("#jobs tbody tr").count(), 50)
         await page.getByRole("button", { name: "Older" }).click()
         await page.getByText("page 2").waitFor()
         await page.locator("#jobs tbody tr").filter({ hasText: "seeded/0994907" }).waitFor()

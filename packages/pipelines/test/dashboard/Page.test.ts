@@ -1,11 +1,14 @@
 /**
  * The page in a real browser, over a real server, with a worker at work.
  */
+import { Dashboard } from "@effect-dspy/pipelines/dashboard"
 import { Job, Jobs } from "@effect-dspy/pipelines/jobs"
+import { Sqlite } from "@effect-dspy/pipelines/sqlite"
 import { assert, describe, it } from "@effect/vitest"
 import axe from "axe-core"
-import { Effect, type Scope } from "effect"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
 import type { HttpServer } from "effect/http"
+import { SqlClient } from "effect/sql"
 import { mkdirSync } from "node:fs"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -128,6 +131,7 @@ describe("the dashboard's page", () => {
       const id = yield* Job.enqueue(Fragile, { note: "gpt" })
       yield* promise(async () => {
         await row(page, id).getByText("the key was not accepted").waitFor()
+        await page.getByRole("link", { name: "failed: LMError 1" }).waitFor()
         await row(page, id).getByRole("button", { name: "Retry" }).click()
         const dialog = page.getByRole("dialog", { name: "Unlock changes" })
         await dialog.locator("#token").fill("this is not the token")
@@ -268,6 +272,55 @@ describe("the dashboard's page", () => {
       })
     })
   )
+
+  test(
+    "beyond loopback the browser asks for the token, and the page need not",
+    Effect.gen(function*() {
+      const url = (yield* address).replace("0.0.0.0", "127.0.0.1")
+      yield* Job.enqueue(Fragile, { note: "gpt" }, { delay: "1 hour" })
+      const { complaints, page } = yield* open(browser, url, {
+        ...desktop,
+        httpCredentials: { username: "anybody", password: token }
+      })
+      yield* promise(async () => {
+        await page.getByRole("button", { name: "Pause default" }).click()
+        await page.getByRole("button", { name: "Resume default" }).waitFor()
+      })
+      assert.deepEqual(complaints, [])
+      const refused = yield* promise(async () => {
+        const context = await browser.newContext({ httpCredentials: { username: "anybody", password: "wrong" } })
+        const response = await (await context.newPage()).goto(url)
+        await context.close()
+        return response?.status()
+      })
+      assert.strictEqual(refused, 401)
+    }),
+    { host: "0.0.0.0" }
+  )
+
+  it.live("a lost server and a store that does not answer are told, and found again", () =>
+    Effect.gen(function*() {
+      const store = yield* Layer.build(Sqlite.memory())
+      const serve = (port: number) => Layer.build(Dashboard.layer({ port, token })).pipe(Effect.provideContext(store))
+      const scope = yield* Scope.make()
+      const url = yield* Effect.flatMap(Scope.provide(serve(0), scope), (context) =>
+        Effect.provideContext(address, context))
+      const { page } = yield* open(browser, url, desktop)
+      yield* Scope.close(scope, Exit.void)
+      yield* promise(() =>
+        page.locator(".connection.lost").waitFor()
+      )
+      yield* serve(Number(new URL(url).port))
+      yield* promise(() => page.locator(".connection.live").waitFor())
+      const sql = Context.get(store, SqlClient.SqlClient)
+      const ready = promise(async () => (await fetch(`${url}/readyz`)).status)
+      assert.strictEqual(yield* ready, 204)
+      yield* sql`ALTER TABLE effect_dspy_paused RENAME TO hidden`
+      yield* promise(() => page.locator(".connection.down").waitFor())
+      assert.strictEqual(yield* ready, 503)
+      yield* sql`ALTER TABLE hidden RENAME TO effect_dspy_paused`
+      yield* promise(() => page.locator(".connection.live").waitFor())
+    }).pipe(Effect.scoped), 60_000)
 
   test(
     "small, quick, from nowhere else, and readable by everybody",
