@@ -29,7 +29,9 @@ export const remove = (reply: string, { messages, output }: Request): string => 
   if (!holds(reply, Message.text(anchor)) && !holds(reply, Message.text(last))) return reply
   let kept = ""
   let rest = reply
-  const turns = messages.map(Message.text)
+  const turns = messages.flatMap((message) =>
+    message.role === "tool" ? message.content.map(({ content }) => content) : [Message.text(message)]
+  )
   for (const turn of output._tag === "Json" ? [...turns, output.instruction] : turns) {
     const at = turn === "" ? -1 : rest.indexOf(turn)
     if (at < 0) continue

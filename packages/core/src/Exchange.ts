@@ -36,7 +36,7 @@ export const make = (
 ): Call.Exchange<PredictError.PredictError> => {
   const span = Spans.traced(fiber) ? Spans.current(fiber) : undefined
   const attempts = Attempts.open(fiber, lm, settings, span === undefined ? undefined : { span, first: undefined })
-  const reply: Reply = new Reply(rendered.format, () => base)
+  const reply: Reply = new Reply(rendered.format)
   const base: Request = {
     messages: [...rendered.prefix, ...conversation(signature, rendered.format, input), rendered.format.input(input)],
     output: rendered.format.output,
@@ -88,6 +88,7 @@ const round = (
   rounds: number
 ): Effect.Effect<unknown, PredictError.PredictError> => {
   const { follow, lm, reply } = self
+  reply.request = request
   if (follow === undefined) {
     return Effect.flatMap(lm.generate(request), (completion) => {
       const read = reply.read(completion)
@@ -167,13 +168,13 @@ const reask = (
 /** Reads completions, each once: `accept` and the predictor ask about the same one. */
 class Reply {
   readonly format: Adapter.Format
-  private readonly asked: () => Request
+  /** What was asked last, which a reply may repeat. */
+  request: Request | undefined
   last: Completion.Completion | undefined
   private result: Result.Result<unknown, PredictError.OutputReason> | undefined
 
-  constructor(format: Adapter.Format, asked: () => Request) {
+  constructor(format: Adapter.Format) {
     this.format = format
-    this.asked = asked
   }
 
   read(completion: Completion.Completion): Result.Result<unknown, PredictError.OutputReason> {
@@ -184,7 +185,8 @@ class Reply {
 
   private reading(completion: Completion.Completion): Result.Result<unknown, PredictError.OutputReason> {
     if (completion.finishReason === "length") return Result.fail(new PredictError.Truncated())
-    const text = Echo.remove(Completion.text(completion), this.asked())
+    const said = Completion.text(completion)
+    const text = this.request === undefined ? said : Echo.remove(said, this.request)
     return text.trim() === "" ? Result.fail(new PredictError.Empty()) : this.format.read(text)
   }
 }

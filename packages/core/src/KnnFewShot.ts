@@ -49,9 +49,10 @@ export const make = <Name extends string, I extends Signature.Fields, O extends 
     type Output = Schema.Struct<O>["Type"]
     const { examples, k = 3 } = options
     const embedder = yield* Embedder.Embedder
+    const { encodeInput } = predictor.signature.derived
     const lines = (input: Input): string => {
-      // An input that is no input fails in the predictor, with its issues.
-      const encoded = Result.getOrElse(predictor.signature.derived.encodeInput(input), () => ({}))
+      // An example that is none fails in the predictor, with its issues.
+      const encoded = Result.getOrElse(encodeInput(input), () => ({}))
       return Object.entries(encoded)
         .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
         .join("\n")
@@ -65,6 +66,8 @@ export const make = <Name extends string, I extends Signature.Fields, O extends 
     ): Step.Step<Input, Output, PredictError.PredictError, LM> =>
       Step.callable((input: Input) =>
         Effect.gen(function*() {
+          // A wrong input fails before anything is sent, to the embedder too.
+          if (Result.isFailure(encodeInput(input))) return yield* inner(input)
           const vector = yield* embedder.embed(text(input), { purpose: "query" })
           const nearest = yield* VectorIndex.search(index, vector, k)
           const demos = nearest.flatMap(({ id }) => examples[Number(id)] ?? []).reverse()

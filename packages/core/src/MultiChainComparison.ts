@@ -62,7 +62,7 @@ export const make = <Name extends string, I extends Signature.Fields, O extends 
   const attempt = ChainOfThought.make(signature).named("attempt")
   const comparing = Signature.prepend({ output: rationale })(signature)
   const compare = Predict.make(
-    Signature.make<string, {}, Signature.Fields>(signature.name, {
+    Signature.make<string, {}, Signature.Fields>(`${signature.name}Compare`, {
       instructions: `${signature.instructions}\n\nSeveral attempts are given. Compare them, and do it right.`,
       input: { ...signature.input.fields, ...attempts },
       output: comparing.output.fields

@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Adapter from "./Adapter.ts"
 import type * as Call from "./Call.ts"
 import * as Completion from "./Completion.ts"
+import * as Echo from "./Echo.ts"
 import { conversation } from "./Exchange.ts"
 import * as JsonAdapter from "./JsonAdapter.ts"
 import * as Attempts from "./LM/Attempts.ts"
@@ -125,14 +126,18 @@ export const make = (
     return duration !== undefined && clock.currentTimeMillisUnsafe() - start >= duration ? "duration" : undefined
   }
 
+  const conversed = () => [...prefix, ...turns.flat()]
+
   const readText = (completion: Completion.Completion): Result.Result<unknown, PredictError.OutputReason> =>
-    rendered.format.read(Completion.text(completion))
+    rendered.format.read(
+      Echo.remove(Completion.text(completion), { messages: conversed(), output: Request.text, settings })
+    )
 
   const ask = (step: number, final: boolean): Effect.Effect<Completion.Completion, LMError> => {
     const asked = Attempts.within(fiber, lm, settings, (attempts) =>
       Effect.ensuring(
         lm.generate({
-          messages: [...prefix, ...turns.flat()],
+          messages: conversed(),
           output: Request.text,
           settings,
           tools: kit.described,
@@ -214,7 +219,7 @@ export const make = (
       limit,
       steps: step + 1,
       usage,
-      history: Redacted.make(JSON.stringify([...prefix, ...turns.flat()])),
+      history: Redacted.make(JSON.stringify(conversed())),
       ...(lastObservation === undefined ? undefined : { lastObservation: Redacted.make(lastObservation) })
     })
 

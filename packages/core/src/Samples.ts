@@ -77,7 +77,7 @@ export const first = <O, A, E, R, E2, R2>(
     const decided = Deferred.makeUnsafe<A>()
     let succeeded = 0
     let failure: Cause.Cause<E> | undefined
-    const all = Effect.forEach(runs, (run, index) =>
+    const one = (run: Effect.Effect<O, E, R>, index: number) =>
       Effect.flatMap(Effect.exit(run), (exit): Effect.Effect<unknown, E | E2, R2> => {
         if (Exit.isFailure(exit)) {
           // A failure costs its sample; anything else is a bug or an interruption, and ends all of them.
@@ -90,10 +90,15 @@ export const first = <O, A, E, R, E2, R2>(
         succeeded++
         return Effect.flatMap(
           each(exit.value, index),
-          (choice) =>
-            choice === undefined ? Effect.void : Deferred.succeed(decided, choice)
+          (choice) => choice === undefined ? Effect.void : Deferred.succeed(decided, choice)
         )
-      }), { concurrency: concurrency ?? "unbounded", discard: true })
+      })
+    const all = Effect.forEach(
+      runs,
+      // An answer that is there at once decides before the others are interrupted.
+      (run, index) => Effect.suspend(() => Deferred.isDoneUnsafe(decided) ? Effect.void : one(run, index)),
+      { concurrency: concurrency ?? "unbounded", discard: true }
+    )
     const ended = Effect.flatMap(all, (): Effect.Effect<A, E> =>
       Deferred.isDoneUnsafe(decided)
         ? Deferred.await(decided)

@@ -3,7 +3,7 @@
  *
  * The first call asks for the answer in plain words, the second one reads the fields out of them; it may run on a
  * smaller model. Two calls are more than an adapter can say, so this is a step: its predictors are tuned and traced
- * as `Name/answer` and `Name/extract`.
+ * as `Name/answer` and `Name/extract`, and have signatures of their own: what was tuned for `Name` fits neither.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -47,7 +47,7 @@ export const make = <Name extends string, I extends Signature.Fields, O extends 
   type Output = Schema.Struct<O>["Type"]
   const { extractWith = (self) => self } = options
   const answer = Predict.make(
-    Signature.make<string, {}, typeof prose>(signature.name, {
+    Signature.make<string, {}, typeof prose>(`${signature.name}Answer`, {
       instructions: `${signature.instructions}\n\nYour answer must tell: ${described(signature)}.`,
       input: signature.input.fields,
       output: prose
@@ -55,7 +55,7 @@ export const make = <Name extends string, I extends Signature.Fields, O extends 
     { adapter: ProseAdapter.adapter }
   ).named("answer")
   const extract = Predict.make(
-    Signature.make<string, typeof prose, Signature.Fields>(signature.name, {
+    Signature.make<string, typeof prose, Signature.Fields>(`${signature.name}Extract`, {
       instructions: "Read the fields out of the answer. Add nothing that it does not say.",
       input: prose,
       output: signature.output.fields as Signature.Fields & { readonly prose?: never }

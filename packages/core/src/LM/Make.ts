@@ -106,9 +106,9 @@ type Generate = (request: Request, emit?: Emit) => Effect.Effect<Completion, LME
 
 const byPrompt = (generate: Generate): Generate => (request, emit) => {
   const { tools } = request
-  return tools === undefined || tools.length === 0
-    ? generate(request, emit)
-    : Effect.map(generate(ToolPrompt.write(request), emit), (completion) => ToolPrompt.read(completion, tools))
+  if (tools === undefined || tools.length === 0) return generate(request, emit)
+  const written = ToolPrompt.write(request)
+  return Effect.map(generate(written, emit), (completion) => ToolPrompt.read(completion, tools, written))
 }
 
 const answerTo = (generate: Generate, request: Request): Effect.Effect<Completion, LMError.LMError> =>

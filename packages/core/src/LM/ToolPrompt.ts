@@ -6,6 +6,7 @@
  */
 import type { Completion, Content, ToolCall } from "../Completion.ts"
 import { text } from "../Completion.ts"
+import * as Echo from "../Echo.ts"
 import * as JsonText from "../JsonText.ts"
 import * as Message from "../Message.ts"
 import type { Request, Tool, ToolChoice } from "./Request.ts"
@@ -29,16 +30,21 @@ export const write = (request: Request): Request => {
 }
 
 /**
- * The answer with the calls that stand in its text, if any do.
+ * The answer with the calls that stand in its text, if any do. `written` is what was sent: calls of earlier turns and
+ * words of tools that the answer repeats are no calls.
  *
  * @category decoding
  */
-export const read = (completion: Completion, tools: ReadonlyArray<Tool>): Completion => {
+export const read = (completion: Completion, tools: ReadonlyArray<Tool>, written: Request): Completion => {
   const names = new Set(tools.map((tool) => tool.name))
-  const calls = callsIn(text(completion), names)
+  const whole = text(completion)
+  const reply = Echo.remove(whole, written)
+  const calls = callsIn(reply, names)
   const adjustments = [...completion.adjustments ?? [], { feature: "tools", action: "described in the prompt" }]
-  if (calls.length === 0) return { ...completion, adjustments }
-  const content: ReadonlyArray<Content> = [...completion.content.filter((part) => part.type === "reasoning"), ...calls]
+  if (calls.length === 0 && reply === whole) return { ...completion, adjustments }
+  const thoughts = completion.content.filter((part) => part.type === "reasoning")
+  if (calls.length === 0) return { ...completion, adjustments, content: [...thoughts, { type: "text", text: reply }] }
+  const content: ReadonlyArray<Content> = [...thoughts, ...calls]
   return { ...completion, content, adjustments, finishReason: "toolCalls" }
 }
 
