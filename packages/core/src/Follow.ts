@@ -25,13 +25,38 @@ import type { LMError } from "./LMError.ts"
 import { Invalid, type OutputReason } from "./PredictError.ts"
 import type { Any as Signature } from "./Signature.ts"
 
+/** One event of any fields. */
+type Event = FieldEvent<{ readonly [field: string]: unknown }>
+
 /**
- * Takes an event; the model's socket is not read on meanwhile.
+ * Takes events in their order, those that came in one breath at once; the model's socket is not read on meanwhile.
  *
  * @category models
  */
 export interface Listener {
-  (event: FieldEvent<{ readonly [field: string]: unknown }>): Effect.Effect<void>
+  (events: ReadonlyArray<Event>): Effect.Effect<void>
+}
+
+/**
+ * A listener of single events. Where it is done with one at once, the next follows without a step of the fiber: a
+ * token of a fast model is that small.
+ *
+ * @category constructors
+ */
+export const one = (listener: (event: Event) => Effect.Effect<void>): Listener => {
+  const from = (events: ReadonlyArray<Event>, start: number): Effect.Effect<void> => {
+    for (let at = start; at < events.length; at++) {
+      const event = events[at]
+      const told = event === undefined ? Effect.void : listener(event)
+      if (told !== Effect.void) {
+        return at + 1 === events.length
+          ? told
+          : Effect.flatMap(told, () => from(events, at + 1))
+      }
+    }
+    return Effect.void
+  }
+  return (events) => from(events, 0)
 }
 
 /**
@@ -85,13 +110,14 @@ export const make = (
   let raw = ""
   let request: Request = { messages: [], output: Text, settings: {} }
 
-  const restart = (reason: string) =>
-    Effect.suspend(() => {
-      attempt++
-      mixed = pinned.size > 0
-      begin()
-      return listener({ _tag: "Restart", attempt, reason })
-    })
+  const restarted = (reason: string): Event => {
+    attempt++
+    mixed = pinned.size > 0
+    begin()
+    return { _tag: "Restart", attempt, reason }
+  }
+
+  const restart = (reason: string) => Effect.suspend(() => listener([restarted(reason)]))
 
   const begin = () => {
     reader = format.reader?.()
@@ -99,53 +125,53 @@ export const make = (
     raw = ""
   }
 
-  const complete = (field: string, json: unknown): Effect.Effect<void> => {
+  const complete = (field: string, json: unknown): Event | undefined => {
     // A reply that repeats its prompt is read when it is there, without it.
     if (reader === undefined || Echo.remove(raw, request) !== raw) {
       reader = undefined
-      return Effect.void
+      return undefined
     }
     const decoded = fields.get(field)?.decode(json)
-    if (decoded === undefined || Result.isFailure(decoded)) return Effect.void
+    if (decoded === undefined || Result.isFailure(decoded)) return undefined
     pinned.set(field, decoded.success)
-    return listener({ _tag: "Field", field, value: decoded.success })
+    return { _tag: "Field", field, value: decoded.success }
   }
 
-  const read = (text: string, cut: (reason: OutputReason) => Effect.Effect<void>): Effect.Effect<void> => {
+  /** Reads on; gives why the reply is cut, where an assertion says so. */
+  const read = (text: string, events: Array<Event>): OutputReason | undefined => {
     raw += text
-    const told: Array<Effect.Effect<void>> = []
     for (const piece of reader?.push(text) ?? []) {
       const { field } = piece
       if (pinned.has(field)) continue
-      if (piece._tag === "Complete") told.push(complete(field, piece.json))
-      else if (piece._tag === "Element") {
-        told.push(listener({ _tag: "Element", field, index: piece.index, value: piece.json }))
+      if (piece._tag === "Complete") {
+        const event = complete(field, piece.json)
+        if (event !== undefined) events.push(event)
+      } else if (piece._tag === "Element") {
+        events.push({ _tag: "Element", field, index: piece.index, value: piece.json })
       } else {
         const written = (texts.get(field) ?? "") + piece.text
         texts.set(field, written)
-        const wrong = assertions[field]?.(written)
-        if (wrong !== undefined) {
-          told.push(cut(new Invalid({ issues: [{ path: [field], expected: wrong }] })))
-          break
-        }
-        told.push(listener({ _tag: "Delta", field, text: piece.text }))
+        const wrong = asserted ? assertions[field]?.(written) : undefined
+        if (wrong !== undefined) return new Invalid({ issues: [{ path: [field], expected: wrong }] })
+        events.push({ _tag: "Delta", field, text: piece.text })
       }
     }
-    return inOrder(told)
+    return undefined
   }
 
   const take = (
     parts: ReadonlyArray<Sink.Part>,
     cut: (reason: OutputReason) => Effect.Effect<void>
-  ): Effect.Effect<void> =>
-    inOrder(parts.flatMap((part) =>
-      part.type === "text"
-        // Read in its turn: what comes before a restart in the same breath belongs before it.
-        ? [Effect.suspend(() => read(part.text, cut))]
-        : part.type === "restart"
-        ? [restart("the reply broke off")]
-        : []
-    ))
+  ): Effect.Effect<void> => {
+    const events: Array<Event> = []
+    for (const part of parts) {
+      if (part.type === "restart") events.push(restarted("the reply broke off"))
+      if (part.type !== "text") continue
+      const reason = read(part.text, events)
+      if (reason !== undefined) return Effect.andThen(listener(events), cut(reason))
+    }
+    return events.length === 0 ? Effect.void : listener(events)
+  }
 
   return {
     restart,
@@ -155,9 +181,8 @@ export const make = (
         begin()
         const cut = Deferred.makeUnsafe<OutputReason>()
         // Nothing more is read of a reply that is cut: the race interrupts whoever waits here.
-        const sink = Sink.make((parts) =>
-          take(parts, (reason) => Effect.andThen(Deferred.succeed(cut, reason), Effect.never))
-        )
+        const cutAt = (reason: OutputReason) => Effect.andThen(Deferred.succeed(cut, reason), Effect.never)
+        const sink = Sink.make((parts) => Effect.suspend(() => take(parts, cutAt)))
         const answer = Effect.map(
           Effect.tap(lm.generate({ ...request, sink }), sink.finish),
           (completion): Answered => ({ completion, cut: undefined })
@@ -190,16 +215,9 @@ export const make = (
           const value = whole[name]
           return text !== undefined && (typeof value !== "string" || !value.startsWith(text))
         })
-        const told = rest.map(({ name }) => listener({ _tag: "Field", field: name, value: whole[name] }))
-        const first = misread ? restart("the whole reply reads otherwise") : Effect.void
-        return Effect.as(Effect.andThen(first, inOrder(told)), Result.succeed(whole))
+        const events: Array<Event> = misread ? [restarted("the whole reply reads otherwise")] : []
+        for (const { name } of rest) events.push({ _tag: "Field", field: name, value: whole[name] })
+        return Effect.as(listener(events), Result.succeed(whole))
       })
   }
 }
-
-const inOrder = (effects: ReadonlyArray<Effect.Effect<void>>): Effect.Effect<void> =>
-  effects.length === 1 && effects[0] !== undefined
-    ? effects[0]
-    : effects.length === 0
-    ? Effect.void
-    : Effect.all(effects, { concurrency: 1, discard: true })

@@ -117,14 +117,23 @@ const build = <Name extends string, I extends Signature.Fields, O extends Signat
       listener: (event: FieldEvent<Out>) => Effect.Effect<void>,
       assertions?: Assertions<Out>
       // A listener of these fields is told of no others.
-    ) => call(input, listener as unknown as Follow.Listener, assertions as Follow.Assertions | undefined),
+    ) =>
+      call(
+        input,
+        Follow.one(listener as unknown as Parameters<typeof Follow.one>[0]),
+        assertions as Follow.Assertions | undefined
+      ),
     stepwise: (input: In, publish: Step.Publish) =>
       Effect.flatMap(Step.Streaming, (streaming) => streaming ? call(input, published(publish)) : call(input))
   })
 }
 
-const published = (publish: Step.Publish): Follow.Listener => (event) =>
-  event._tag === "Field" ? Effect.sync(() => publish(event.field, event.value)) : Effect.void
+const published = (publish: Step.Publish): Follow.Listener => (events) => {
+  const fields = events.filter((event) => event._tag === "Field")
+  return fields.length === 0
+    ? Effect.void
+    : Effect.sync(() => fields.forEach(({ field, value }) => publish(field, value)))
+}
 
 /** Events a reader may be behind before the model's socket is no longer read. */
 const bufferSize = 64
@@ -165,7 +174,9 @@ export const stream = <I, O>(
   options: { readonly assertions?: Assertions<O> } = {}
 ): Stream.Stream<FieldEvent<O>, PredictError.PredictError, LM> =>
   Stream.callback<FieldEvent<O>, PredictError.PredictError, LM>((queue) => {
-    const listener = (event: FieldEvent<O>) => Effect.asVoid(Queue.offer(queue, event))
+    // Without a step of the fiber where there is room.
+    const listener = (event: FieldEvent<O>) =>
+      Queue.offerUnsafe(queue, event) ? Effect.void : Effect.asVoid(Queue.offer(queue, event))
     return predictor.followed(input, listener, options.assertions).pipe(
       Effect.flatMap((output) => Queue.offer(queue, { _tag: "Done", output })),
       Effect.matchCauseEffect({

@@ -17,16 +17,17 @@ export const optional = <S extends Schema.Constraint>(schema: S): Schema.optiona
   Schema.optionalKey(Schema.NullOr(schema))
 
 /**
- * Reads JSON text of a schema; other text is an `InvalidResponse` that keeps it redacted.
+ * Reads JSON text of a schema; other text is an `InvalidResponse` that keeps it redacted. `value` is the text parsed,
+ * where somebody has done so.
  *
  * @category decoding
  */
 export const json = <A>(
   schema: Schema.Codec<A, unknown>
-): (text: string) => Result.Result<A, Reason.InvalidResponse> => {
+): (text: string, value?: unknown) => Result.Result<A, Reason.InvalidResponse> => {
   const decode = Schema.decodeUnknownResult(schema)
-  return (text) => {
-    const decoded = decode(parse(text))
+  return (text, value = parse(text)) => {
+    const decoded = decode(value)
     return Result.isSuccess(decoded) ? Result.succeed(decoded.success) : Result.fail(invalid(text))
   }
 }

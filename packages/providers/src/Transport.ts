@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
-import type * as HttpClientError from "effect/http/HttpClientError"
+import * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Stream from "effect/Stream"
@@ -144,14 +144,22 @@ const pieces = <E, E2>(
 ): Effect.Effect<void, E | E2> =>
   Effect.suspend(() => {
     let bytes = declared
-    return response.stream.pipe(
-      Stream.mapError(() => problem("cut")),
-      Stream.tap((chunk) => {
+    const decoder = new TextDecoder()
+    // One step for what came in one piece: its bytes are counted, decoded and handed on together.
+    const read = Stream.runForEachArray(response.stream, (chunks): Effect.Effect<void, E | E2> => {
+      let text = ""
+      for (const chunk of chunks) {
         bytes += chunk.byteLength
-        return bytes > maxBytes ? Effect.fail(problem("tooLarge")) : Effect.void
-      }),
-      Stream.decodeText(),
-      Stream.runForEach(onText)
+        text += decoder.decode(chunk, { stream: true })
+      }
+      return bytes > maxBytes ? Effect.fail(problem("tooLarge")) : onText(text)
+    })
+    return read.pipe(
+      Effect.mapError((error) => HttpClientError.isHttpClientError(error) ? problem("cut") : error),
+      Effect.flatMap(() => {
+        const rest = decoder.decode()
+        return rest === "" ? Effect.void : onText(rest)
+      })
     )
   })
 

@@ -1,0 +1,185 @@
+/**
+ * What a streamed call costs. `npm run bench:stream`
+ *
+ * First in this process: a text field of 1 MB, in pieces of 16 characters, from the model's parts to the events of
+ * `Predict.stream`, and one of 2 MB. Then over the wire: an endpoint in another process streams answers of 250, 1,000
+ * and 4,000 tokens, an event each. Plain effect with undici does the same by hand (`ByHand.ts`): it reads the events,
+ * extends a partial answer with each, and decodes the whole. Counted is processor time of this process.
+ *
+ * Bars: twice the length at most 2.2x; a streamed token at most 1.5x of by hand.
+ */
+import { JsonAdapter, LM, Predict, Signature } from "@effect-dspy/core"
+import { NodeTransport } from "@effect-dspy/pipelines/node"
+import { OpenAiCompatible } from "@effect-dspy/providers"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Sse from "effect/encoding/Sse"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { fork } from "node:child_process"
+import { join } from "node:path"
+import { partial } from "./ByHand.ts"
+import { type Contender, micros } from "./Measure.ts"
+import { content, decodeReply, Describe } from "./Work.ts"
+
+// --- One long field.
+
+const Story = Signature.make("Story", { input: { about: Schema.String }, output: { story: Schema.String } })
+const story = Predict.make(Story)
+const sentence = "The sea went out, and \\\"nobody\\\" knew why.\\n"
+
+/** A model that writes a field of so many characters, a piece of 16 at a time. */
+const writer = (length: number): LM.Service => {
+  const text = `{"story": "${sentence.repeat(Math.ceil(length / sentence.length))}"}`
+  const pieces = text.match(/[^]{1,16}/g) ?? []
+  return LM.make({
+    provider: "stub",
+    model: "stub",
+    generate: (_, emit) =>
+      Effect.as(
+        Effect.forEach(pieces, (piece) => emit?.([{ type: "text", text: piece }]) ?? Effect.void, {
+          concurrency: 1,
+          discard: true
+        }),
+        {
+          content: [{ type: "text", text }],
+          finishReason: "stop",
+          usage: { calls: 1 },
+          provider: "stub",
+          model: "stub"
+        }
+      )
+  })
+}
+
+const long = (name: string, length: number): Contender => {
+  const lm = writer(length)
+  const call = Effect.provideService(Stream.runDrain(Predict.stream(story, { about: "tides" })), LM, lm)
+  return {
+    name,
+    run: async (times) => {
+      for (let index = 0; index < times; index++) await Effect.runPromise(call)
+    }
+  }
+}
+
+const megabyte = 1024 * 1024
+const lengths = await micros([long("1 MB", megabyte), long("2 MB", 2 * megabyte)], {
+  times: 1,
+  rounds: 9,
+  clock: "processor"
+})
+const [one = 0, two = 0] = lengths.values()
+console.log("one text field, processor time of a call, medians of 9 rounds\n")
+console.log(`1 MB ${(one / 1000).toFixed(0).padStart(6)} ms`)
+console.log(`2 MB ${(two / 1000).toFixed(0).padStart(6)} ms ${(two / one).toFixed(2)}x   at most 2.2x\n`)
+
+// --- Tokens over the wire.
+
+const [system] = JsonAdapter.adapter.format(Describe).prefix(Describe.instructions, [])
+const body = JSON.stringify({
+  model: "stub",
+  messages: [system, { role: "user", content: `[[ ## content ## ]]\n${content}` }],
+  stream: true,
+  stream_options: { include_usage: true }
+})
+const decodeOutput = (value: unknown) => Effect.fromResult(decodeReply(value))
+
+const spanOff = Context.make(HttpClient.TracerDisabledWhen, () => true).pipe(
+  Context.add(HttpClient.TracerPropagationEnabled, false)
+)
+
+/** How many partial answers were handed out. */
+let partials = 0
+
+const byHand = (baseUrl: string) =>
+  Effect.gen(function*() {
+    const client = yield* HttpClient.HttpClient
+    const request = HttpClientRequest.post(`${baseUrl}/chat/completions`).pipe(
+      HttpClientRequest.bearerToken("sk-bench"),
+      HttpClientRequest.bodyText(body, "application/json")
+    )
+    const extend = partial()
+    let whole: unknown
+    yield* HttpClientResponse.stream(client.execute(request)).pipe(
+      Stream.decodeText(),
+      Stream.pipeThroughChannel(Sse.decode()),
+      Stream.runForEachArray((events) =>
+        Effect.sync(() => {
+          for (const { data } of events) {
+            if (data === "[DONE]") continue
+            const piece = JSON.parse(data).choices[0]?.delta.content
+            if (!piece) continue
+            whole = extend(piece)
+            partials++
+          }
+        })
+      )
+    )
+    return yield* decodeOutput(whole)
+  }).pipe(Effect.provideContext(spanOff))
+
+const describe = Predict.make(Describe)
+const streamed = Stream.runForEachArray(Predict.stream(describe, { content }), (events) =>
+  Effect.sync(() => {
+    for (const { _tag } of events) if (_tag === "Delta" || _tag === "Element") partials++
+  }))
+
+const answerOf = (tokens: number): string => {
+  const keywords = Array.from({ length: Math.max(1, Math.floor(tokens / 10)) }, (_, index) => `keyword-${index}`)
+  const rest = Math.max(0, tokens * 4 - JSON.stringify(keywords).length - 90)
+  const summary = "growing revenue and \"quoted\" terms\nnew line; ".repeat(Math.ceil(rest / 46)).slice(0, rest)
+  return JSON.stringify({ title: "A lake in the morning", keywords, category: "travel", summary, score: 0.7 })
+}
+
+console.log("streamed answers, processor time of 1,000 tokens, medians of 7 rounds\n")
+for (const tokens of [250, 1000, 4000]) {
+  const answer = answerOf(tokens)
+  const count = Math.ceil(answer.length / 4)
+  const server = fork(join(import.meta.dirname, "tokens.mjs"), [answer])
+  const port = await new Promise<number>((resolve) => server.once("message", (message) => resolve(Number(message))))
+  const baseUrl = `http://127.0.0.1:${port}/v1`
+  const options = { provider: "bench", model: "stub", baseUrl, apiKey: Redacted.make("sk-bench") }
+  const handed = new Map<string, number>()
+  const contender = <E, R, E2>(
+    name: string,
+    call: Effect.Effect<unknown, E, R>,
+    layer: Layer.Layer<R, E2>
+  ): Contender => {
+    const runtime = ManagedRuntime.make(layer)
+    return {
+      name,
+      run: async (times) => {
+        partials = 0
+        for (let index = 0; index < times; index++) await runtime.runPromise(call)
+        handed.set(name, partials / times)
+      }
+    }
+  }
+  const took = await micros([
+    contender("by hand, effect + undici", byHand(baseUrl), NodeTransport.layer),
+    contender(
+      "Predict.stream, undici",
+      streamed,
+      Layer.provide(OpenAiCompatible.layerHttp(options), NodeTransport.layer)
+    )
+  ], { times: Math.ceil(20_000 / tokens), rounds: 7, clock: "processor" })
+  server.disconnect()
+  const [floor = 0] = took.values()
+  console.log(`${count} tokens`)
+  for (const [name, time] of took) {
+    const ms = `${(time / count).toFixed(2)} ms`
+    console.log(
+      `  ${name.padEnd(28)} ${ms.padStart(9)} ${`${(time / floor).toFixed(2)}x`.padStart(7)}   ${
+        (handed.get(name) ?? 0).toFixed(0)
+      } partials`
+    )
+  }
+}
+process.exit()
