@@ -43,6 +43,43 @@ const parts = (answers: ReadonlyArray<Answer>, more: Partial<OpenAiCompatible.Op
   })
 
 describe("a streamed answer", () => {
+  it.live("is read whatever stands beside its text, in whichever chunk it stands", () =>
+    Effect.gen(function*() {
+      const { found } = yield* parts([events([
+        // Who answers is said late, by some not at the beginning.
+        { choices: [{ index: 0, delta: { content: "a" } }] },
+        delta({ content: "b", refusal: null, tool_calls: null, audio: null }),
+        delta({ content: "c", reasoning_content: "hm" }),
+        delta({
+          content: "d",
+          tool_calls: [{ index: 0, id: "t1", function: { name: "look", arguments: "{\"at\":1}" } }]
+        }),
+        { ...delta({ content: "e" }), usage: { prompt_tokens: 3, completion_tokens: 5 } },
+        { ...delta({ content: "f" }), error: null, usage: null },
+        delta({ content: "g" }, { finish_reason: "tool_calls" })
+      ])])
+      const said = found.flatMap((part) => part.type === "text" ? [part.text] : [])
+      assert.deepStrictEqual(said, ["a", "b", "c", "d", "e", "f", "g"])
+      const last = found.at(-1)
+      assert.deepStrictEqual(last?.type === "finish" ? last.completion : undefined, {
+        content: [
+          { type: "reasoning", text: "hm" },
+          { type: "text", text: "abcdefg" },
+          { type: "toolCall", id: "t1", name: "look", arguments: { at: 1 } }
+        ],
+        finishReason: "toolCalls",
+        usage: { calls: 1, inputTokens: 3, outputTokens: 5 },
+        provider: "loopback",
+        model: "test-model-2026",
+        id: "chatcmpl-1"
+      })
+      const failed = yield* Effect.flip(parts([events([
+        delta({ content: "a" }),
+        { ...delta({ content: "b" }), error: { message: "overloaded", code: 503 } }
+      ])]))
+      assert.strictEqual(failed._tag === "LMError" ? failed.reason._tag : failed._tag, "Overloaded")
+    }))
+
   it.live("is asked for with its usage, and comes in pieces", () =>
     Effect.gen(function*() {
       const { found, server } = yield* parts([events(hello)])
