@@ -38,6 +38,8 @@ describe("wrong usage", () => {
     [["--max-bytes", "lots"], /--max-bytes.*"lots"/],
     [["--latency", "soon"], /--latency.*"soon" is not a duration/],
     [["--latency", "-5ms"], /--latency/],
+    [["--latency=-5 millis"], /--latency/],
+    [["--timeout", "0"], /--timeout.*0 ms is less than 1 ms/],
     [["--timeout", "5 bananas"], /--timeout.*"5 bananas" is not a duration/],
     [["--lm", "nonsense"], /--lm nonsense.*offline, openai\/MODEL or compatible\/MODEL/],
     [["--lm", "openai/"], /--lm openai\//],
@@ -49,7 +51,10 @@ describe("wrong usage", () => {
     [["--lm", "openrouter/org/m"], /needs a key: set OPENROUTER_API_KEY/],
     [["--lm", "azure/m"], /needs an endpoint: give --base-url or set AZURE_OPENAI_ENDPOINT/],
     [["--lm", "compatible/m"], /--base-url.*OPENAI_BASE_URL/],
-    [["--lm", "compatible/m", "--base-url", "http://127.0.0.1:1/v1", "--latency", "5ms"], /--latency/]
+    [["--lm", "compatible/m", "--base-url", "http://127.0.0.1:1/v1", "--latency", "5ms"], /--latency/],
+    [["--lm", "compatible/m", "--base-url", "somewhere"], /--base-url somewhere: expected a URL such as http/],
+    [["--base-url", "http://127.0.0.1:1/v1"], /--base-url is for an endpoint: give --lm as well/],
+    [["--lm", "two\nlines\u001b[2J/m"], /--lm two lines\ufffd\[2J\/m: expected/]
   ]
   it.concurrent.each(wrong)(
     "%j is one line on standard error and exit code 2",

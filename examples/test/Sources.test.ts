@@ -2,9 +2,11 @@
  * Which documents the main job takes from its arguments, and what it says of those it can't read.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
 import { chmodSync, mkdirSync, symlinkSync } from "node:fs"
+import { createServer } from "node:net"
 import { join } from "node:path"
-import { failure, first, lines, rows, run, stackTrace, withFiles } from "./harness.ts"
+import { command, failure, first, lines, rows, run, stackTrace, start, until, withFiles } from "./harness.ts"
 
 const text = "# Water\n\nWater flows downhill, and the river carries it to the sea.\n"
 
@@ -35,6 +37,13 @@ describe("arguments", () => {
       const expected = ["docs/LOUD.MD", "docs/a.txt", "docs/b.md", "docs/c.markdown", "docs/deep/er/d.md"]
       assert.deepStrictEqual(await filesOf(cwd, "docs"), expected)
       assert.deepStrictEqual(await filesOf(cwd, "docs/"), expected)
+    }))
+
+  it("a link to a file is followed, one to a directory is not: it may lead back up", () =>
+    withFiles({ "docs/a.md": text, "else/b.md": text, "else/deep/c.md": text }, async (cwd) => {
+      symlinkSync(join(cwd, "else/b.md"), join(cwd, "docs/link.md"))
+      symlinkSync("..", join(cwd, "docs/up"))
+      assert.deepStrictEqual(await filesOf(cwd, "docs"), ["docs/a.md", "docs/link.md"])
     }))
 
   it("a pattern means what it matches", () =>
@@ -96,6 +105,12 @@ describe("arguments", () => {
       assert.isAbove(lines(stdout).length, 10)
     }))
 })
+
+// Root may read everything, so it lets nobody look; where the checkout is closed to others, nobody can.
+const reader = process.getuid?.() === 0 ? { uid: 65_534 } : {}
+const hasReader = spawnSync("cat", [command.at(-1) ?? ""], { ...reader }).status === 0
+
+const hasPipes = spawnSync("bash", ["-c", "command -v mkfifo"]).status === 0
 
 describe("documents that can't be read", () => {
   /** `args`, when it isn't the file itself; `words` as a reader should see them. */
@@ -209,16 +224,64 @@ describe("documents that can't be read", () => {
       assert.deepStrictEqual(lines(stdout).map((line) => line.ok), [false, true])
     }))
 
-  // Root may read everything.
-  it.skipIf(process.getuid?.() === 0)(
-    "a file without permission",
+  it.skipIf(!hasReader)(
+    "a file and a directory without permission",
     () =>
-      withFiles({ "secret.md": text, "good.md": text }, async (cwd) => {
-        chmodSync(join(cwd, "secret.md"), 0)
-        const { code, stderr, stdout } = await run(["--json", ...offline, "secret.md", "good.md"], { cwd })
-        assert.strictEqual(code, 1)
-        assert.notMatch(stdout + stderr, stackTrace)
-        assert.deepStrictEqual(lines(stdout).map((line) => line.error?.tag), ["FileUnreadable", undefined])
+      withFiles(
+        { "good.md": text, "secret.md": text, "in/a.md": text, "in/closed/b.md": text, "out/c.md": text },
+        async (cwd) => {
+          chmodSync(cwd, 0o755)
+          for (const closed of ["secret.md", "in/closed", "out"]) chmodSync(join(cwd, closed), 0)
+          const { code, stderr, stdout } = await run([...offline, "--json", "secret.md", "in", "out", "good.md"], {
+            cwd,
+            ...reader
+          })
+          for (const closed of ["in/closed", "out"]) chmodSync(join(cwd, closed), 0o755)
+          assert.strictEqual(code, 1)
+          assert.notMatch(stdout + stderr, stackTrace)
+          const all = lines(stdout)
+          assert.deepStrictEqual(all.map((line) => [line.file, line.error?.tag]), [
+            ["secret.md", "FileUnreadable"],
+            ["in/a.md", undefined],
+            ["in/closed", "FileUnreadable"],
+            ["out", "FileUnreadable"],
+            ["good.md", undefined]
+          ])
+          assert.match(failure(all[0]).message, /permission denied/)
+          assert.match(failure(all[2]).message, /no permission to look into it/)
+        }
+      )
+  )
+
+  it("what is no file", () =>
+    withFiles({ "good.md": text }, async (cwd) => {
+      const socket = createServer()
+      await new Promise<void>((resolve) => socket.listen(join(cwd, "socket.md"), resolve))
+      const { code, stdout } = await run(["--json", ...offline, "/dev/null", "socket.md", "good.md"], { cwd })
+      await new Promise((resolve) => socket.close(resolve))
+      assert.strictEqual(code, 1)
+      const all = lines(stdout)
+      assert.deepStrictEqual(all.map((line) => line.ok), [false, false, true])
+      assert.match(failure(all[0]).message, /it is a device/)
+      assert.match(failure(all[1]).message, /it is a socket/)
+    }))
+
+  it.skipIf(!hasPipes)(
+    "a pipe is read to its end, and one that nobody writes to holds nothing up",
+    () =>
+      withFiles({ "good.md": text }, async (cwd) => {
+        const words = [process.execPath, ...command, "--json", ...offline].map((word) => `'${word}'`).join(" ")
+        const piped = spawnSync("bash", ["-c", `${words} <(printf '# Piped\\n\\nText.')`], {
+          cwd,
+          encoding: "utf8",
+          timeout: 60_000
+        })
+        assert.strictEqual(first(piped.stdout).result?.title, "Piped")
+        spawnSync("mkfifo", ["silent.md"], { cwd })
+        const { child, done, output } = start(["--json", ...offline, "good.md", "silent.md"], { cwd })
+        await until("the other document is done", () => output.stdout.includes("good.md"))
+        child.kill("SIGINT")
+        assert.strictEqual((await done).code, 130)
       })
   )
 

@@ -22,6 +22,8 @@ export interface Options {
   readonly cwd?: string
   readonly env?: { readonly [name: string]: string }
   readonly stdin?: string | Uint8Array
+  /** Whom the process belongs to, else whoever runs the tests. */
+  readonly uid?: number
 }
 
 export interface Run {
@@ -46,6 +48,7 @@ export const start = (args: ReadonlyArray<string>, options: Options = {}): Start
   const child = spawn(process.execPath, [...command, ...args], {
     cwd: options.cwd ?? root,
     env: { NODE_COMPILE_CACHE: compiled, ...options.env },
+    ...(options.uid === undefined ? undefined : { uid: options.uid, gid: options.uid }),
     stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     timeout: 60_000,
     killSignal: "SIGKILL"

@@ -4,8 +4,8 @@
  * The examples go into the prompt. They help a language model to draw the lines where we draw them, and
  * they are all the offline model knows about categories.
  */
-import { Example } from "@effect-dspy/core"
-import { Schema } from "effect"
+import * as Example from "@effect-dspy/core/Example"
+import * as Schema from "effect/Schema"
 
 export const Category = Schema.Literals([
   "technology",

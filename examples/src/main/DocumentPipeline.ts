@@ -4,9 +4,12 @@
  * Title, keywords and category need the text only and run side by side. The summary waits for title and
  * keywords, the quality score for title and category, and neither for the other's.
  */
-import { ChainOfThought, Predict, Signature } from "@effect-dspy/core"
-import { Pipeline } from "@effect-dspy/pipelines"
-import { type Effect, Schema } from "effect"
+import * as ChainOfThought from "@effect-dspy/core/ChainOfThought"
+import * as Predict from "@effect-dspy/core/Predict"
+import * as Signature from "@effect-dspy/core/Signature"
+import * as Pipeline from "@effect-dspy/pipelines/Pipeline"
+import type * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { Category, categoryDemos } from "./Category.ts"
 
 const content = Schema.String.annotate({ description: "the document's text" })

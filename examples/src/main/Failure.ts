@@ -2,8 +2,8 @@
  * What can be wrong with one document, and how any failure is shown: a tag, a line, whether trying again
  * may help. Never a stack trace.
  */
-import type { PredictError } from "@effect-dspy/core"
-import { Schema } from "effect"
+import type * as PredictError from "@effect-dspy/core/PredictError"
+import * as Schema from "effect/Schema"
 
 const file = { file: Schema.String }
 

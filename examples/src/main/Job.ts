@@ -8,9 +8,12 @@
  * 4. However the run ends, what was finished is printed: after the last document, at the first failure
  *    with --fail-fast, or at Ctrl-C, which interrupts every call in flight.
  */
-import { LM, Usage } from "@effect-dspy/core"
-import { Batch } from "@effect-dspy/pipelines"
-import { Console, Effect, Stream } from "effect"
+import { LM } from "@effect-dspy/core/LM"
+import * as Usage from "@effect-dspy/core/Usage"
+import * as Batch from "@effect-dspy/pipelines/Batch"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as Model from "./Model.ts"
 import * as Outcome from "./Outcome.ts"
 import * as Progress from "./Progress.ts"

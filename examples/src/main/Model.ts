@@ -1,18 +1,15 @@
 /**
  * The model the flags ask for, as a layer with everything a production call needs around it.
  */
-import { LM } from "@effect-dspy/core"
-import { NodeTransport } from "@effect-dspy/pipelines/node"
-import { Provider } from "@effect-dspy/providers"
+import { LM } from "@effect-dspy/core/LM"
 import { Offline } from "@effect-dspy/providers/offline"
-import { Duration, Effect, Layer, Option, Schema } from "effect"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { UsageError } from "./UsageError.ts"
 
-/** What is missing before anything can be sent. */
-export class UsageError extends Schema.TaggedError<UsageError>()("UsageError", { problem: Schema.String }) {
-  override get message() {
-    return this.problem
-  }
-}
+export { UsageError } from "./UsageError.ts"
 
 export interface Options {
   readonly lm: string
@@ -33,41 +30,21 @@ export const layer = (options: Options): Layer.Layer<LM, UsageError> =>
     })
   )
 
-const base = (options: Options): Layer.Layer<LM, UsageError> => {
-  const { baseUrl, lm } = options
-  if (lm === "offline") {
-    return Offline.layer({
-      latency: (request) => Option.getOrElse(options.latency, () => simulated(request.call?.signature.name))
-    })
+const base = ({ baseUrl, latency, lm }: Options): Layer.Layer<LM, UsageError> => {
+  if (lm !== "offline") {
+    if (Option.isSome(latency)) return refused("--latency is for --lm offline only")
+    // Endpoints bring a hundred modules with them, which the offline model should not wait for.
+    return Layer.unwrap(Effect.map(
+      Effect.promise(() => import("./Vendor.ts")),
+      (Vendor) => Vendor.layer(lm, Option.getOrUndefined(baseUrl))
+    ))
   }
-  const asked = Provider.parse(lm)
-  if (asked === undefined) {
-    return refused(
-      `--lm ${lm}: expected offline, openai/MODEL or compatible/MODEL; also before the slash: ${others.join(", ")}`
-    )
+  if (Option.isSome(baseUrl)) {
+    return refused("--base-url is for an endpoint: give --lm as well, such as compatible/MODEL")
   }
-  if (Option.isSome(options.latency)) return refused("--latency is for --lm offline only")
-  if (Option.isSome(baseUrl) && !URL.canParse(baseUrl.value)) {
-    return refused(`--base-url ${baseUrl.value}: expected a URL such as http://localhost:11434/v1`)
-  }
-  const live = Provider.fromStringHttp(
-    lm,
-    Option.match(baseUrl, { onNone: () => ({}), onSome: (baseUrl) => ({ baseUrl }) })
-  )
-  return Layer.catch(
-    Layer.provide(live, NodeTransport.layer),
-    (error) => refused(`--lm ${asked.name}/MODEL needs ${wanted(asked.provider, error.message)}`)
-  )
-}
-
-const others = Object.keys(Provider.table).filter((name) => name !== "openai" && name !== "compatible")
-
-// The error names the variable that was looked for last.
-const wanted = ({ keyName }: Provider.Provider, problem: string): string => {
-  const variable = /"(\w+)"/.exec(problem)?.[1] ?? keyName
-  return variable === undefined || /KEY|TOKEN/.test(variable)
-    ? `a key: set ${keyName}`
-    : `an endpoint: give --base-url or set ${variable}`
+  return Offline.layer({
+    latency: (request) => Option.getOrElse(latency, () => simulated(request.call?.signature.name))
+  })
 }
 
 const refused = (problem: string) => Layer.effect(LM, Effect.fail(new UsageError({ problem })))

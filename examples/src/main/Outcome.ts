@@ -3,9 +3,12 @@
  *
  * An outcome is plain data; the table and the JSON lines are two views of it.
  */
-import { type PredictError, Usage } from "@effect-dspy/core"
-import { Plan, StepReport } from "@effect-dspy/pipelines"
-import { Effect, Result } from "effect"
+import type * as PredictError from "@effect-dspy/core/PredictError"
+import * as Usage from "@effect-dspy/core/Usage"
+import * as Plan from "@effect-dspy/pipelines/Plan"
+import * as StepReport from "@effect-dspy/pipelines/StepReport"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import { DocumentPipeline, type Result as Document, SequentialPipeline } from "./DocumentPipeline.ts"
 import { type FileError, show, type Shown } from "./Failure.ts"
 import * as Sources from "./Sources.ts"

@@ -1,8 +1,9 @@
 /**
  * What the main job prints at its end: a row for each document and what the run took.
  */
-import type { Usage } from "@effect-dspy/core"
+import type * as Usage from "@effect-dspy/core/Usage"
 import Table from "cli-table3"
+import * as OneLine from "./OneLine.ts"
 import { inARow, type Outcome } from "./Outcome.ts"
 
 export interface Run {
@@ -29,16 +30,16 @@ export const table = (outcomes: ReadonlyArray<Outcome>, width: number, colors: b
     rows.push(
       result === undefined
         ? [
-          fit(file, widths.file, "start"),
-          { content: fit(`failed: ${error?.message ?? ""}`, widths.title + widths.keywords), colSpan: 3 },
+          OneLine.fit(file, widths.file, "end"),
+          { content: OneLine.fit(`failed: ${error?.message ?? ""}`, widths.title + widths.keywords), colSpan: 3 },
           "",
           timing.wallMs
         ]
         : [
-          fit(file, widths.file, "start"),
-          fit(result.title, widths.title),
+          OneLine.fit(file, widths.file, "end"),
+          OneLine.fit(result.title, widths.title),
           result.category,
-          fit(result.keywords.join(", "), widths.keywords),
+          OneLine.fit(result.keywords.join(", "), widths.keywords),
           result.score.toFixed(2),
           timing.wallMs
         ]
@@ -76,15 +77,9 @@ const comparison = ({ concurrency, outcomes, sequential, wallMs }: Run): string 
 export const failures = (outcomes: ReadonlyArray<Outcome>): ReadonlyArray<string> =>
   outcomes.flatMap(({ error, file }) => error === undefined ? [] : [failure(file, error.message)])
 
-const failure = (file: string, message: string): string => `${file}: ${message}`
+const failure = (file: string, message: string): string => OneLine.of(`${file}: ${message}`)
 
 const tokens = ({ inputTokens, outputTokens }: Usage.Usage): string =>
   `${inputTokens ?? "?"} tokens in, ${outputTokens ?? "?"} out`
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`
-
-const fit = (text: string, width: number, keep: "start" | "end" = "end"): string => {
-  const line = text.replace(/\s+/g, " ")
-  if (line.length <= width) return line
-  return keep === "end" ? `${line.slice(0, width - 1)}…` : `…${line.slice(1 - width)}`
-}

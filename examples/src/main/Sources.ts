@@ -3,8 +3,18 @@
  *
  * Arguments are expanded before anything runs: a directory means its text files, a pattern what it
  * matches, `-` standard input. Texts are read when their turn comes, so memory holds only those in flight.
+ * A directory inside that can't be read is a failure like a file that can't: nothing is left out in silence.
  */
-import { Effect, FileSystem, Path, Result, Stdio, Stream } from "effect"
+import * as NodeStream from "@effect/platform-node/NodeStream"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Path from "effect/Path"
+import type * as PlatformError from "effect/PlatformError"
+import * as Result from "effect/Result"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import * as NodeFS from "node:fs"
+import * as Net from "node:net"
 import { glob, isDynamicPattern } from "tinyglobby"
 import {
   FileBinary,
@@ -53,13 +63,19 @@ const expandOne = Effect.fnUntraced(function*(arg: string, base: string) {
   const info = yield* Effect.result(fs.stat(paths.resolve(base, arg)))
   if (Result.isSuccess(info)) {
     if (info.success.type !== "Directory") return [found(arg)]
-    const names = yield* matches(documents, paths.resolve(base, arg), ["**/node_modules/**"])
-    if (names.length === 0) return [failed(new FolderEmpty({ file: arg }))]
-    return names.map((name) => found(paths.join(arg, name)))
+    const folder = paths.resolve(base, arg)
+    const { names, unreadable } = yield* matches(documents, folder, ["**/node_modules/**"])
+    const closed = new Map(unreadable.map((inside) => [paths.join(arg, paths.relative(folder, inside)), inside]))
+    if (names.length === 0 && closed.size === 0) return [failed(new FolderEmpty({ file: arg }))]
+    return [...names.map((name) => paths.join(arg, name)), ...closed.keys()].toSorted().map((name) =>
+      closed.has(name)
+        ? failed(new FileUnreadable({ file: name, problem: "no permission to look into it" }))
+        : found(name)
+    )
   } else if (info.failure.reason._tag !== "NotFound") {
-    return [failed(new FileUnreadable({ file: arg, problem: info.failure.reason._tag }))]
+    return [failed(new FileUnreadable({ file: arg, problem: problem(info.failure) }))]
   } else if (isDynamicPattern(arg)) {
-    const names = yield* matches(arg, base, [])
+    const { names } = yield* matches(arg, base, [])
     if (names.length > 0) return names.map(found)
   }
   return [failed(new FileMissing({ file: arg }))]
@@ -67,13 +83,45 @@ const expandOne = Effect.fnUntraced(function*(arg: string, base: string) {
 
 const failed = (error: FileError): Source => ({ name: error.file, path: Result.fail(error) })
 
+/** What a pattern matches, and the directories that could not be looked into. */
 const matches = (pattern: string, cwd: string, ignore: ReadonlyArray<string>) =>
-  Effect.map(
-    Effect.promise(() =>
-      glob(pattern, { cwd, ignore: [...ignore], dot: false, caseSensitiveMatch: false, expandDirectories: false })
-    ),
-    (names) => names.toSorted()
-  )
+  Effect.promise(async (signal) => {
+    const unreadable: Array<string> = []
+    // The walk passes such directories over without a word. It calls `readdir` in this one form.
+    const readdir = (path: string, options: { withFileTypes: true }, done: (...results: Listing) => void) =>
+      NodeFS.readdir(path, options, (error, entries) => {
+        if (error !== null) unreadable.push(path)
+        done(error, entries?.filter((entry) => !entry.isSymbolicLink() || !isFolder(`${path}/${entry.name}`)))
+      })
+    const names = await glob(pattern, {
+      cwd,
+      signal,
+      ignore: [...ignore],
+      dot: false,
+      caseSensitiveMatch: false,
+      expandDirectories: false,
+      fs: { readdir: readdir as typeof NodeFS.readdir }
+    })
+    return { names: names.toSorted(), unreadable }
+  })
+
+// A link to a directory is not entered: it may lead back up, and then there is no end to it.
+const isFolder = (link: string): boolean => {
+  try {
+    return NodeFS.statSync(link).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+type Listing = [error: NodeJS.ErrnoException | null, entries: Array<NodeFS.Dirent> | undefined]
+
+/** Why something can't be read, in the system's words where effect has none. */
+const problem = ({ reason }: PlatformError.PlatformError): string => {
+  if (reason._tag === "PermissionDenied") return "permission denied"
+  const code = /\b(E[A-Z]{2,})\b/.exec(String(reason.cause))?.[1]
+  return code ?? reason._tag
+}
 
 /** The text of a document, checked: small enough, text, and not empty. */
 export const text = Effect.fn("Sources.text")(function*(source: Source, maxBytes: number) {
@@ -91,8 +139,8 @@ const readFile = Effect.fnUntraced(function*(file: string, path: string, maxByte
   const read = Effect.gen(function*() {
     const info = yield* fs.stat(path)
     if (info.size > BigInt(maxBytes)) return yield* new FileTooLarge({ file, maxBytes })
-    // A device has no end; a pipe has one, and says its size only when it has been read.
-    if (info.type === "CharacterDevice") return yield* new FileUnreadable({ file, problem: "it is a device" })
+    if (info.type === "FIFO") return yield* collect(pipe(file, path), file, maxBytes)
+    if (info.type !== "File") return yield* new FileUnreadable({ file, problem: kinds[info.type] ?? "it is no file" })
     const bytes = yield* fs.readFile(path)
     return bytes.byteLength > maxBytes ? yield* new FileTooLarge({ file, maxBytes }) : bytes
   })
@@ -103,25 +151,47 @@ const readFile = Effect.fnUntraced(function*(file: string, path: string, maxByte
       Effect.fail(
         error.reason._tag === "NotFound"
           ? new FileMissing({ file })
-          : new FileUnreadable({ file, problem: error.reason._tag })
+          : new FileUnreadable({ file, problem: problem(error) })
       )
   )
 })
 
+const kinds: { readonly [type: string]: string } = {
+  CharacterDevice: "it is a device",
+  BlockDevice: "it is a device",
+  Socket: "it is a socket"
+}
+
+/**
+ * A named pipe, such as the `<(command)` of shells. Read like a file it would hold a thread until somebody writes, and
+ * with it Ctrl-C.
+ */
+const pipe = (file: string, path: string) =>
+  NodeStream.fromReadable({
+    evaluate: () =>
+      new Net.Socket({
+        fd: NodeFS.openSync(path, NodeFS.constants.O_RDONLY | NodeFS.constants.O_NONBLOCK),
+        writable: false
+      }),
+    onError: () => new FileUnreadable({ file, problem: "the pipe broke" })
+  })
+
 const readStdin = Effect.fnUntraced(function*(maxBytes: number) {
   const { stdin: input } = yield* Stdio.Stdio
+  return yield* Effect.catchTag(
+    collect(input, stdin, maxBytes),
+    "PlatformError",
+    (error) => Effect.fail(new FileUnreadable({ file: stdin, problem: problem(error) }))
+  )
+})
+
+const collect = Effect.fnUntraced(function*<E>(input: Stream.Stream<Uint8Array, E>, file: string, maxBytes: number) {
   const chunks: Array<Uint8Array> = []
   let size = 0
-  yield* input.pipe(
-    Stream.runForEach((chunk) => {
-      size += chunk.byteLength
-      chunks.push(chunk)
-      return size > maxBytes ? Effect.fail(new FileTooLarge({ file: stdin, maxBytes })) : Effect.void
-    }),
-    Effect.catchTag(
-      "PlatformError",
-      (error) => Effect.fail(new FileUnreadable({ file: stdin, problem: error.reason._tag }))
-    )
-  )
+  yield* Stream.runForEach(input, (chunk) => {
+    size += chunk.byteLength
+    chunks.push(chunk)
+    return size > maxBytes ? Effect.fail(new FileTooLarge({ file, maxBytes })) : Effect.void
+  })
   return Buffer.concat(chunks)
 })

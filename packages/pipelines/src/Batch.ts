@@ -66,6 +66,9 @@ export function run<I, O, E, R, E2, R2>(
   step: (input: I) => Effect.Effect<O, E, R>,
   options: Options = {}
 ): Stream.Stream<Item<I, O | Result.Result<O, E>>, E | E2, R | R2> {
+  const concurrency = options.concurrency ?? 8
+  // NaN is not at least 1 either.
+  if (!(concurrency >= 1)) throw new TypeError(`Batch.run: at least 1 input at once, not ${concurrency}`)
   const work = (input: I): Effect.Effect<O | Result.Result<O, E>, E, R> =>
     options.onFailure === "stop" ? step(input) : Effect.result(step(input))
   return Stream.suspend(() => {
@@ -74,7 +77,7 @@ export function run<I, O, E, R, E2, R2>(
       Stream.map((input) => ({ index: next++, input })),
       Stream.mapEffect(
         ({ index, input }) => Effect.map(work(input), (result) => ({ index, input, result })),
-        { concurrency: options.concurrency ?? 8, unordered: options.ordered === false }
+        { concurrency, unordered: options.ordered === false }
       )
     )
   })

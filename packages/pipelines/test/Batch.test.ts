@@ -101,4 +101,10 @@ describe("Batch.run", () => {
       const exit = yield* collect(Batch.run(inputs, (n) => Effect.succeed(n)))
       assert.strictEqual(yield* Effect.flip(exit), "source broke")
     }))
+
+  it("a bound that lets nobody through throws where it is given", () => {
+    for (const concurrency of [0, -1, NaN]) {
+      assert.throws(() => Batch.run([1], Effect.succeed, { concurrency }), `Batch.run: at least 1 input at once, not ${concurrency}`)
+    }
+  })
 })
