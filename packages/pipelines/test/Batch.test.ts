@@ -104,7 +104,10 @@ describe("Batch.run", () => {
 
   it("a bound that lets nobody through throws where it is given", () => {
     for (const concurrency of [0, -1, NaN]) {
-      assert.throws(() => Batch.run([1], Effect.succeed, { concurrency }), `Batch.run: at least 1 input at once, not ${concurrency}`)
+      assert.throws(
+        () => Batch.run([1], Effect.succeed, { concurrency }),
+        `Batch.run: at least 1 input at once, not ${concurrency}`
+      )
     }
   })
 })
