@@ -277,7 +277,7 @@ describe("documents that can't be read", () => {
           timeout: 60_000
         })
         assert.strictEqual(first(piped.stdout).result?.title, "Piped")
-        spawnSync("mkfifo", ["silent.md"], { cwd })
+        spawnSync("bash", ["-c", "mkfifo silent.md"], { cwd })
         const { child, done, output } = start(["--json", ...offline, "good.md", "silent.md"], { cwd })
         await until("the other document is done", () => output.stdout.includes("good.md"))
         child.kill("SIGINT")
