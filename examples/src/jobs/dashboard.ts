@@ -28,12 +28,17 @@ const command = Command.make("jobs:dashboard", {
 }, ({ db, ...options }) => {
   const dashboard = Layer.catch(
     Dashboard.layer(options),
-    (error) => Layer.effectContext(Effect.fail(new UsageError({ problem: `the dashboard: ${error.message}` })))
+    (error) =>
+      Layer.effectContext(Effect.fail(new UsageError({
+        problem: error._tag === "ServeError" ? `port ${options.port}: ${told(error.cause)}` : error.message
+      })))
   )
   const ready = Layer.effectDiscard(
     HttpServer.addressFormattedWith((address) => Console.error(`${Db.shown(db)} at ${address}, until Ctrl-C`))
   )
   return Layer.launch(ready.pipe(Layer.provide(dashboard), Layer.provide(Db.layer(db))))
 }).pipe(Command.withDescription("Look after jobs on a web page"))
+
+const told = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)
 
 Program.run(command)

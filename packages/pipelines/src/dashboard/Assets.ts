@@ -131,7 +131,7 @@ export const read: Effect.Effect<ReadonlyArray<Asset>, MissingAsset> = Effect.su
     })
   return Effect.gen(function*() {
     const places: Places = {
-      page: fileURLToPath(new globalThis.URL("../../page", import.meta.url)),
+      page: join(dirname(fileURLToPath(import.meta.url)), "../../page"),
       litHtml: yield* found("lit-html"),
       uplot: yield* found("uplot")
     }
