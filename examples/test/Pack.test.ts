@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
-import { globSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, globSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -39,6 +39,22 @@ await import("@effect-dspy/core")
 await import("@effect-dspy/providers")
 console.log(urls.filter((url) => /effect\\/dist\\/(persistence|sql|cluster|ai|workflow|cli)\\//.test(url)).join("\\n"))
 `
+
+const served = `
+import { Dashboard } from "@effect-dspy/pipelines/dashboard"
+import { Sqlite } from "@effect-dspy/pipelines/sqlite"
+import { Effect, Layer } from "effect"
+import { HttpServer } from "effect/http"
+
+const Live = Dashboard.layer({ port: 0, token: "long-enough-for-a-test" }).pipe(Layer.provide(Sqlite.memory()))
+const ask = (path) => HttpServer.addressFormattedWith((address) =>
+  Effect.promise(async () => (await fetch(address + path)).status))
+const statuses = Effect.forEach(["/", "/main.js", "/vendor/lit-html/lit-html.js", "/vendor/uplot.js", "/api/jobs"], ask)
+console.log((await Effect.runPromise(Effect.provide(statuses, Live))).join(" "))
+`
+
+/** What the dashboard needs beside the packages; a copy finds the one effect there is. */
+const besideDashboard = ["lit-html", "uplot", "undici", "ws", "@effect/platform-node", "@effect/platform-node-shared"]
 
 describe("the packed packages", () => {
   it("install beside effect, with one copy of it, and type-check and run there", { timeout: 180_000 }, async () => {
@@ -89,6 +105,13 @@ describe("the packed packages", () => {
       writeFileSync(join(app, "loaded.mjs"), loaded)
       const modules = await exec(process.execPath, ["loaded.mjs"], { cwd: app })
       assert.strictEqual(modules.stdout.trim(), "")
+
+      for (const name of besideDashboard) {
+        cpSync(join(root, "node_modules", name), join(app, "node_modules", name), { recursive: true })
+      }
+      writeFileSync(join(app, "served.mjs"), served)
+      const statuses = await exec(process.execPath, ["served.mjs"], { cwd: app })
+      assert.strictEqual(statuses.stdout.trim(), "200 200 200 200 200")
     } finally {
       rmSync(scratch, { recursive: true, force: true })
     }
