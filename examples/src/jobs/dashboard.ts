@@ -29,9 +29,11 @@ const command = Command.make("jobs:dashboard", {
   const dashboard = Layer.catch(
     Dashboard.layer(options),
     (error) =>
-      Layer.effectContext(Effect.fail(new UsageError({
-        problem: error._tag === "ServeError" ? `port ${options.port}: ${told(error.cause)}` : error.message
-      })))
+      Layer.effectContext(Effect.fail(
+        new UsageError({
+          problem: error._tag === "ServeError" ? `port ${options.port}: ${told(error.cause)}` : error.message
+        })
+      ))
   )
   const ready = Layer.effectDiscard(
     HttpServer.addressFormattedWith((address) => Console.error(`${Db.shown(db)} at ${address}, until Ctrl-C`))
