@@ -94,10 +94,13 @@ export const isError = ({ responseJson, status }: Recording): boolean =>
   (status ?? 200) >= 400 || (responseJson?.error !== undefined && responseJson.error !== null)
 
 /** The text of a stream as it came: one that was kept as JSON lines gets its framing back. */
-export const streamText = ({ framing, responseText }: Recording): string =>
-  framing?.startsWith("json-lines") === true
-    ? (responseText ?? "").split("\n").filter((line) => line !== "").map((line) => `data: ${line}\n\n`).join("")
-    : responseText ?? ""
+export const streamText = ({ endpoint, framing, responseText }: Recording): string => {
+  if (framing?.startsWith("json-lines") !== true) return responseText ?? ""
+  const named = endpoint === "messages" || endpoint === "responses"
+  const event = (line: string) => named ? `event: ${String(at(JSON.parse(line), "type"))}\n` : ""
+  return (responseText ?? "").split("\n").filter((line) => line !== "").map((line) => `${event(line)}data: ${line}\n\n`)
+    .join("")
+}
 
 /** What the endpoint answered. */
 export const answerOf = (recording: Recording): Answer => {
