@@ -59,7 +59,9 @@ const chat = async (sdk: OpenAI, streamed: boolean): Promise<Read> => {
   const found = await sdk.chat.completions.create(asked)
   const choice = found.choices?.[0]
   const calls = (choice?.message.tool_calls ?? []).map((call) =>
-    call.type === "function" ? [call.function.name, parse(call.function.arguments)] as const : [undefined, call] as const
+    call.type === "function"
+      ? [call.function.name, parse(call.function.arguments)] as const
+      : [undefined, call] as const
   )
   // The form before tools.
   const old = choice?.message.function_call
