@@ -145,7 +145,9 @@ describe("an agent whose model repeats its prompt", () => {
         Effect.provide(TestLM.layer((request) =>
           asked++ === 0
             ? "[[ ## label ## ]]\nneg\n\n[[ ## completed ## ]]"
-            : `${echo(request)}\n\n[[ ## label ## ]]\npos\n\n[[ ## score ## ]]\n1\n\n[[ ## completed ## ]]`
+            : `${
+              echo(request).replaceAll("assistant: ", "assistant:\n")
+            }\n\n[[ ## label ## ]]\npos\n\n[[ ## score ## ]]\n1\n\n[[ ## completed ## ]]`
         ))
       )
       assert.strictEqual(label, "pos")

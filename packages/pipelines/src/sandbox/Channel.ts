@@ -3,6 +3,7 @@
  *
  * The process is killed when its scope closes, and the scope does not close before it is gone.
  */
+import * as CodeError from "@effect-dspy/core/CodeError"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
@@ -42,6 +43,9 @@ const program = fileURLToPath(
  */
 const flags = ["--permission", "--allow-fs-read=*", "--max-old-space-size=256", "--no-warnings"]
 
+/** Messages that wait to be heard: ten times what a guest can say before it has to wait. */
+const maxHeard = 10_000
+
 const decode = Schema.decodeUnknownResult(FromProcess)
 
 /**
@@ -49,9 +53,16 @@ const decode = Schema.decodeUnknownResult(FromProcess)
  *
  * @category constructors
  */
-export const start: Effect.Effect<Channel, never, Scope.Scope> = Effect.gen(function*() {
+export const start: Effect.Effect<Channel, CodeError.CodeError, Scope.Scope> = Effect.gen(function*() {
   const heard = yield* Queue.unbounded<Heard>()
-  const child = yield* Effect.acquireRelease(Effect.sync(() => launch(heard)), end)
+  const child = yield* Effect.acquireRelease(
+    Effect.try({
+      try: () => launch(heard),
+      // Such as where this process may start no others.
+      catch: (error) => CodeError.make(new CodeError.NotStarted({ detail: String(error) }), "", true)
+    }),
+    end
+  )
   return {
     heard,
     say: (message) => {
@@ -69,9 +80,9 @@ const launch = (heard: Queue.Queue<Heard>): ChildProcess => {
   })
   child.on("message", (message) => {
     const decoded = decode(message)
-    if (Result.isSuccess(decoded)) Queue.offerUnsafe(heard, decoded.success)
-    // Whoever speaks another language is no process of ours any more.
-    else child.kill("SIGKILL")
+    // Whoever speaks another language, or without end, is no process of ours any more.
+    if (Result.isFailure(decoded) || Queue.sizeUnsafe(heard) > maxHeard) child.kill("SIGKILL")
+    else Queue.offerUnsafe(heard, decoded.success)
   })
   child.on("exit", (exitCode, signal) => Queue.offerUnsafe(heard, { type: "exited", exitCode, signal }))
   child.on("error", (error) => Queue.offerUnsafe(heard, { type: "broken", detail: error.message }))

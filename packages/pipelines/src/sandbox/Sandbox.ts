@@ -68,8 +68,11 @@ export const layer = (options: Options = {}): Layer.Layer<CodeExecutor.CodeExecu
     }))
   )
 
+/** Where a timer ends: 24 days. */
+const longest = Duration.millis(2 ** 31 - 1)
+
 const limits = ({ memoryBytes, outputChars, time }: CodeExecutor.Limits): Session.Limits => ({
-  time: Duration.fromInputUnsafe(time ?? "5 seconds"),
+  time: Duration.min(Duration.fromInputUnsafe(time ?? "5 seconds"), longest),
   memoryBytes: memoryBytes ?? 64 * 1024 * 1024,
   outputChars: outputChars ?? 1_000_000
 })

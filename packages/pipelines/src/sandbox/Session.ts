@@ -191,6 +191,9 @@ const opened = (
 const notStarted = (detail: string): CodeError.Reason => new CodeError.NotStarted({ detail })
 
 const unready = (heard: Channel.Heard, { memoryBytes }: Limits): CodeError.Reason => {
+  if (heard.type === "exited") {
+    return notStarted(`the process ended at once (${heard.signal ?? `exit code ${heard.exitCode}`})`)
+  }
   if (heard.type !== "broken") return died(heard)
   // The variables alone are too much.
   return heard.detail.includes("out of memory")

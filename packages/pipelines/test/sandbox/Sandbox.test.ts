@@ -3,8 +3,9 @@ import { CodeError, CodeExecutor } from "@effect-dspy/core"
 import { Sandbox } from "@effect-dspy/pipelines/sandbox"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Deferred, Effect, Fiber, type Scope } from "effect"
-import { execFileSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { execFileSync, spawn } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import process from "node:process"
 
 /** Processes of sandboxes that this test process has started. */
@@ -181,31 +182,31 @@ describe("code that is stopped", () => {
 })
 
 describe("code that wants out", () => {
-  for (
-    const [about, code, pattern] of [
-      ["the process", "process.exit(0)", /process is not defined/],
-      ["the process by its constructor", "(() => {}).constructor('return process')().exit()", /process is not defined/],
-      ["the host by its functions", "ask.constructor.constructor('return process')().exit()", /process is not defined/],
-      ["a file", "await (await import('node:fs')).promises.readFile('/etc/passwd')", /could not load module/],
-      ["a module", "import fs from 'fs'", /SyntaxError/],
-      ["require", "require('child_process').execSync('id')", /require is not defined/],
-      ["the network", "await fetch('http://127.0.0.1:1/')", /fetch is not defined/],
-      ["a socket", "new WebSocket('ws://127.0.0.1:1/')", /WebSocket is not defined/],
-      ["WebAssembly", "new WebAssembly.Memory({ initial: 1 })", /WebAssembly is not defined/],
-      ["a function of the host it was not given", "await missing()", /missing is not defined/]
-    ] as const
-  ) {
-    it.live(`${about}: an error of the code`, () =>
-      test(Effect.gen(function*() {
-        const session = yield* open({ functions: { ask: () => Effect.succeed(1) } })
+  const ways = [
+    ["the process", "process.exit(0)", /process is not defined/],
+    ["the process by its constructor", "(() => {}).constructor('return process')().exit()", /process is not defined/],
+    ["the host by its functions", "ask.constructor.constructor('return process')().exit()", /process is not defined/],
+    ["a file", "await (await import('node:fs')).promises.readFile('/etc/passwd')", /could not load module/],
+    ["a module", "import fs from 'fs'", /SyntaxError/],
+    ["require", "require('child_process').execSync('id')", /require is not defined/],
+    ["the network", "await fetch('http://127.0.0.1:1/')", /fetch is not defined/],
+    ["a socket", "new WebSocket('ws://127.0.0.1:1/')", /WebSocket is not defined/],
+    ["WebAssembly", "new WebAssembly.Memory({ initial: 1 })", /WebAssembly is not defined/],
+    ["a function of the host it was not given", "await missing()", /missing is not defined/]
+  ] as const
+
+  it.live("of its engine finds an error of its own", () =>
+    test(Effect.gen(function*() {
+      const session = yield* open({ functions: { ask: () => Effect.succeed(1) } })
+      for (const [about, code, pattern] of ways) {
         const error = yield* failure(session, code)
-        assert.strictEqual(error.reason._tag, "Thrown")
+        assert.strictEqual(error.reason._tag, "Thrown", about)
         assert.match(CodeError.reveal(error).message, pattern)
-        // It fools itself only.
-        yield* session.run("JSON.stringify = () => '{}'; JSON.parse = () => 0; Promise.prototype.then = 0")
-        assert.deepStrictEqual((yield* session.run("[1]")).value, [1])
-      })))
-  }
+      }
+      // It fools itself only.
+      yield* session.run("JSON.stringify = () => '{}'; JSON.parse = () => 0; Promise.prototype.then = 0")
+      assert.deepStrictEqual((yield* session.run("[1]")).value, [1])
+    })))
 
   it.live("its process has no environment, and may not write or start anything", () =>
     test(Effect.gen(function*() {
@@ -284,6 +285,33 @@ describe("its process", () => {
       assert.isAtMost(Math.max(...most), 2)
       assert.deepStrictEqual(children(), [])
     }))
+
+  it.live("goes with the process that started it, also when that is killed in the middle of a loop", () =>
+    Effect.gen(function*() {
+      const parent = spawn(process.execPath, [
+        "--conditions=@effect-dspy/source",
+        join(import.meta.dirname, "process/looping.ts")
+      ], { stdio: ["ignore", "pipe", "inherit"] })
+      const pid = yield* Effect.promise(async () => {
+        for await (const chunk of parent.stdout) return Number(chunk)
+        return 0
+      })
+      assert.isAbove(pid, 0)
+      parent.kill("SIGKILL")
+      const isAlive = () => existsSync(`/proc/${pid}`)
+      for (let waited = 0; isAlive() && waited < 200; waited++) yield* Effect.sleep(100)
+      assert.isFalse(isAlive())
+    }))
+
+  it.live("that gets more from a function than it can hold is a typed error", () =>
+    test(Effect.gen(function*() {
+      const session = yield* open({
+        limits: { memoryBytes: 8_000_000 },
+        functions: { large: () => Effect.succeed("x".repeat(30_000_000)) }
+      })
+      assert.strictEqual((yield* failure(session, "await large()")).reason._tag, "MemoryLimit")
+      assert.strictEqual((yield* session.run("1 + 1")).value, 2)
+    })))
 
   it.live("variables that are too large do not start", () =>
     test(Effect.gen(function*() {
