@@ -13,7 +13,7 @@ const program = Effect.gen(function*() {
   const [pid = ""] = execFileSync("ps", ["-o", "pid=,args=", "--ppid", String(process.pid)], { encoding: "utf8" })
     .split("\n").filter((line) => line.includes("SandboxProcess"))
   console.log(Number.parseInt(pid, 10))
-  yield* Effect.never
+  return yield* Effect.never
 })
 
 await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Sandbox.layer())))
