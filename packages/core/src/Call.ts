@@ -24,6 +24,7 @@ import * as JsonAdapter from "./JsonAdapter.ts"
 import type { LM } from "./LM.ts"
 import { sender } from "./LM/Generate.ts"
 import * as Settings from "./LM/Settings.ts"
+import type { Message } from "./Message.ts"
 import * as Parameters from "./Parameters.ts"
 import * as PredictError from "./PredictError.ts"
 import type * as Rendered from "./Rendered.ts"
@@ -64,7 +65,8 @@ export interface Opened {
 }
 
 /**
- * The exchange of one call: how it runs, and what it has come to whenever it is asked.
+ * The exchange of one call: how it runs, and what it has come to whenever it is asked. `messages` are those of its last
+ * request.
  *
  * @category models
  */
@@ -73,6 +75,7 @@ export interface Exchange<out E> {
   readonly usage: () => Usage
   readonly attempts: () => number
   readonly last: () => Completion.Completion | undefined
+  readonly messages?: () => ReadonlyArray<Message>
 }
 
 /**
@@ -167,6 +170,7 @@ const observed = <E>(
         attempts: exchange.attempts(),
         startMs,
         endMs: clock.currentTimeMillisUnsafe(),
+        ...(exchange.messages === undefined ? undefined : { messages: exchange.messages() }),
         ...(last === undefined ? undefined : {
           raw: Completion.text(last),
           model: last.model,

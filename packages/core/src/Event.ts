@@ -134,6 +134,18 @@ export interface AttemptEnded extends Ended {
 }
 
 /**
+ * What an answer cost, where `LM.price` knows it: endpoints that tell it themselves do so in `AttemptEnded`.
+ *
+ * @category models
+ */
+export interface Priced {
+  readonly _tag: "Priced"
+  readonly provider: string
+  readonly model: string
+  readonly costUsd: number
+}
+
+/**
  * What is waited for: the time until a retry, a turn under a rate limit, a permit of a bound on requests, a turn of a
  * pipeline that bounds its steps.
  *
@@ -307,6 +319,7 @@ export type Happening =
   | FirstToken
   | Written
   | AttemptEnded
+  | Priced
   | Waiting
   | Waited
   | CacheHit

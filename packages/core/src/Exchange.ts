@@ -51,7 +51,8 @@ export const make = (
     run: Effect.suspend(() => Attempts.bounded(fiber, lm, attempts, round(self, base, 1))),
     usage: () => Attempts.usage(attempts),
     attempts: () => attempts.used,
-    last: () => reply.last
+    last: () => reply.last,
+    messages: () => (reply.request ?? base).messages
   }
 }
 

@@ -93,6 +93,8 @@ export const counting = (context: Context.Context<never>): (event: Event) => voi
       case "AttemptEnded":
         flying(-1, event.provider, event.model)
         return request(update, event)
+      case "Priced":
+        return update("cost", event.costUsd, modelOf(event.provider, event.model))
       case "FirstToken":
         return update("firstChunk", event.ms / 1000, modelOf(event.provider, event.model))
       case "CallEnded":

@@ -228,7 +228,8 @@ export const make = (
     run: run(0) as Effect.Effect<unknown, unknown>,
     usage: () => usage,
     attempts: () => usage.calls,
-    last: () => last
+    last: () => last,
+    messages: () => [...prefix, ...turns.flat()]
   }
 }
 

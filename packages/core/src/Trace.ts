@@ -7,6 +7,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Adjustment } from "./Completion.ts"
+import type { Message } from "./Message.ts"
 import type { Any as Signature, Encoded } from "./Signature.ts"
 import type { Usage } from "./Usage.ts"
 
@@ -16,7 +17,7 @@ import type { Usage } from "./Usage.ts"
  * - `path`: where in the program (`Document/summarize`); `name`: the predictor's name
  * - `input`: its JSON form; `result`: the output, the error (a `PredictError`, or what a tool failed with), or that
  *   the call was interrupted
- * - `raw`, `model`, `finishReason`: of the last reply, where there was one
+ * - `messages`: of the last request; `raw`, `model`, `finishReason`: of the last reply, where there was one
  * - `adjustments`: where the last request was not sent as it was wished
  * - `attempts`: requests sent; `startMs`, `endMs`: milliseconds of the Clock
  *
@@ -35,6 +36,7 @@ export interface Event {
   readonly attempts: number
   readonly startMs: number
   readonly endMs: number
+  readonly messages?: ReadonlyArray<Message>
   readonly raw?: string
   readonly model?: string
   readonly finishReason?: string
@@ -89,3 +91,23 @@ export const collect = <A, E, R>(
     const events: Array<Event> = []
     return Effect.map(observe((event) => events.push(event))(self), (value) => [value, events] as const)
   })
+
+/**
+ * The same for programs that run long: keeps the last `limit` events and forgets the rest.
+ *
+ * @category combinators
+ */
+export const latest =
+  (limit: number) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<readonly [A, ReadonlyArray<Event>], E, R> =>
+    Effect.suspend(() => {
+      // A ring: the oldest event is where the next one goes.
+      const ring: Array<Event> = []
+      let next = 0
+      const kept = observe((event) => {
+        if (limit < 1) return
+        ring[next] = event
+        next = (next + 1) % limit
+      })(self)
+      const inOrder = () => ring.length < limit ? ring : [...ring.slice(next), ...ring.slice(0, next)]
+      return Effect.map(kept, (value) => [value, inOrder()] as const)
+    })

@@ -126,3 +126,78 @@ export const track = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<read
     })(self)
     return Effect.map(tracked, (value) => [value, total] as const)
   })
+
+/**
+ * Who keeps the books around the running fiber; use `trackBy`.
+ *
+ * @category services
+ */
+export const Books = Context.Reference<((key: string, value: string, usage: Usage) => void) | undefined>(
+  "@effect-dspy/core/Usage/Books",
+  { defaultValue: () => undefined }
+)
+
+/**
+ * Says on whose account a program runs: a tenant, a job, an experiment. It costs nothing where nobody keeps books.
+ *
+ * @category combinators
+ */
+export const by = (key: string, value: string) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const books = fiber.getRef(Books)
+    return books === undefined ? self : observe((usage) => books(key, value, usage))(self)
+  })
+
+/**
+ * Calls `onUsage` for what runs on somebody's account below `self`, by key and value of `Usage.by`, also when `self`
+ * fails. For the books of an app: put it around whatever serves requests.
+ *
+ * @category combinators
+ */
+export const observeBy =
+  (onUsage: (key: string, value: string, usage: Usage) => void) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.withFiber((fiber) => {
+      const outer = fiber.getRef(Books)
+      return Effect.provideService(
+        self,
+        Books,
+        outer === undefined ? onUsage : (key, value, usage) => {
+          onUsage(key, value, usage)
+          outer(key, value, usage)
+        }
+      )
+    })
+
+/**
+ * Runs a program and gives its result beside what it cost on each account of one kind. An account within another one
+ * of its kind counts on both.
+ *
+ * ```ts
+ * import { LM, Usage } from "@effect-dspy/core"
+ * import { TestLM } from "@effect-dspy/core/testing"
+ * import { Effect } from "effect"
+ *
+ * const ask = LM.generate({ messages: [] })
+ * const served = Effect.all([
+ *   Usage.by("tenant", "acme")(ask),
+ *   Usage.by("tenant", "acme")(ask),
+ *   Usage.by("tenant", "ajax")(ask)
+ * ], { concurrency: 3, discard: true })
+ * const program = served.pipe(Usage.trackBy("tenant"), Effect.provide(TestLM.layer(() => "ok")))
+ * const [, bills] = await Effect.runPromise(program)
+ * bills // => { acme: { calls: 2 }, ajax: { calls: 1 } }
+ * ```
+ *
+ * @category combinators
+ */
+export const trackBy =
+  (key: string) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<readonly [A, { readonly [value: string]: Usage }], E, R> =>
+    Effect.suspend(() => {
+      const bills = new Map<string, Usage>()
+      const tracked = observeBy((kind, value, usage) => {
+        if (kind === key) bills.set(value, add(bills.get(value) ?? zero, usage))
+      })(self)
+      return Effect.map(tracked, (value) => [value, Object.fromEntries(bills)] as const)
+    })

@@ -25,7 +25,7 @@ describe("Trace.collect", () => {
       )
       const [output, events] = yield* exit
       assert.deepStrictEqual(output, answer)
-      assert.deepStrictEqual(events, [{
+      assert.deepStrictEqual(events.map(({ messages: _, ...event }) => event), [{
         path: "doc/First",
         name: "First",
         signature: Mood,
@@ -163,4 +163,30 @@ describe("Usage.track around predictors", () => {
     assert.deepStrictEqual(Usage.add({ calls: 1 }, { calls: 2 }), { calls: 3 })
     assert.deepStrictEqual(Usage.add({ calls: 1, costUsd: 0.5 }, { calls: 1 }), { calls: 2, costUsd: 0.5 })
   })
+})
+
+describe("Usage.by", () => {
+  it.effect("keeps accounts apart that run side by side, failed programs and every attempt included", () =>
+    Effect.gen(function*() {
+      const { lm } = TestLM.make(() => priced("bad", 5), { latency: "1 second" })
+      const program = Effect.all([
+        Effect.exit(call).pipe(Usage.by("tenant", "a")),
+        call.pipe(LM.withSettings({ attempts: 1 }), Usage.by("tenant", "b"), Usage.by("job", "1"), Effect.exit),
+        Effect.exit(call)
+      ], { concurrency: 3 })
+      const tracked = program.pipe(Usage.trackBy("tenant"), Usage.trackBy("job"), Usage.track)
+      const { exit } = yield* timed(Effect.provideService(tracked, LM, lm))
+      const [[[, tenants], jobs], all] = yield* exit
+      const usage = (calls: number) => ({ calls, inputTokens: 5 * calls, outputTokens: calls })
+      assert.deepStrictEqual(tenants, { a: usage(3), b: usage(1) })
+      assert.deepStrictEqual(jobs, { 1: usage(1) })
+      assert.deepStrictEqual(all, usage(7))
+    }))
+
+  it.effect("agrees with prices that a decorator knows", () =>
+    Effect.gen(function*() {
+      const Live = LM.price({ "test/scripted": { input: 2, output: 10 } })(TestLM.layer(() => priced(good, 1_000_000)))
+      const [, bills] = yield* call.pipe(Usage.by("tenant", "a"), Usage.trackBy("tenant"), Effect.provide(Live))
+      assert.deepStrictEqual(bills, { a: { calls: 1, inputTokens: 1_000_000, outputTokens: 1, costUsd: 2.00001 } })
+    }))
 })

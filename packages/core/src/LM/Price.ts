@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import type { Completion } from "../Completion.ts"
 import * as Price from "../Price.ts"
+import * as Telling from "../Telling.ts"
 import * as Usage from "../Usage.ts"
 import * as Attempts from "./Attempts.ts"
 import type { Decorator } from "./Decorator.ts"
@@ -52,6 +53,10 @@ export const price = (...tables: ReadonlyArray<Price.Table>): Decorator => (lm) 
           const spent = { calls: 0, costUsd }
           if (request.attempts !== undefined) Attempts.spend(request.attempts, spent)
           fiber.getRef(Usage.Listener)?.(spent)
+          const to = Telling.listener(fiber)
+          if (to !== undefined) {
+            Telling.tell(to, fiber, { _tag: "Priced", provider: lm.provider, model: lm.model, costUsd })
+          }
           return { ...completion, usage: { ...completion.usage, costUsd } }
         })
       ))

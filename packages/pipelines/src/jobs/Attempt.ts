@@ -13,6 +13,7 @@
 import * as LMAround from "@effect-dspy/core/LM/Around"
 import * as LMGroup from "@effect-dspy/core/LM/Group"
 import * as Step from "@effect-dspy/core/Step"
+import * as Usage from "@effect-dspy/core/Usage"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -110,6 +111,7 @@ const attempt = (
       Effect.provideService(Step.Around, Memo.steps(run)),
       (handler) => around === undefined ? handler : around(claim, handler),
       Effect.provideService(Run.Current, run),
+      Usage.by("job", claim.id),
       (handler) => job.timeout === undefined ? Effect.asSome(handler) : Effect.timeoutOption(handler, job.timeout)
     )
     const stopped = Effect.map(Deferred.await(run.stop), (stop) => stop)
