@@ -25,7 +25,11 @@ describe("Trace.collect", () => {
       )
       const [output, events] = yield* exit
       assert.deepStrictEqual(output, answer)
-      assert.deepStrictEqual(events.map(({ messages: _, ...event }) => event), [{
+      const [{ messages = [], ...event } = assert.fail("no event"), ...more] = events
+      assert.strictEqual(more.length, 0)
+      // The request that was answered: the first question, the reply that was of no use, what was said of it.
+      assert.deepStrictEqual(messages.map(({ role }) => role), ["system", "user", "assistant", "user"])
+      assert.deepStrictEqual(event, {
         path: "doc/First",
         name: "First",
         signature: Mood,
@@ -38,7 +42,7 @@ describe("Trace.collect", () => {
         raw: good,
         model: "scripted",
         finishReason: "stop"
-      }])
+      })
     }))
 
   it.effect("records failures that the program recovers from, with the error", () =>
