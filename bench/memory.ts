@@ -2,15 +2,19 @@
  * Memory where it must not grow. `npm run bench:memory`
  *
  * Bars: the main job's peak with 800 files within 60 MB of that with 80; a batch of a million inputs in
- * constant memory; the main job gone 100 ms after Ctrl-C.
+ * constant memory, and a million calls, with a tracer and events but without a collector, too; the main job gone 100 ms after Ctrl-C.
  */
+import { Events, LM } from "@effect-dspy/core"
 import { Batch } from "@effect-dspy/pipelines"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import { spawn } from "node:child_process"
 import { copyFileSync, globSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { describe, reply, stub } from "./Work.ts"
 
 const scratch = mkdtempSync(join(tmpdir(), "effect-dspy-bench-"))
 const readmes = globSync("node_modules/**/README.md")
@@ -65,6 +69,30 @@ const batch = () => {
   )
 }
 
+/** Live heap in MB at each quarter of a million calls, observed by a tracer that keeps nothing and by nobody else. */
+const calls = async (layer: Layer.Layer<never> | Layer.Layer<Events.Events>) => {
+  const samples: Array<number> = []
+  const quarter = (count: number): Effect.Effect<void, unknown, LM> => {
+    let left = count
+    return Effect.whileLoop({ while: () => left-- > 0, body: () => describe({ content: "short" }), step: () => {} })
+  }
+  for (let index = 0; index < 4; index++) {
+    await Effect.runPromise(
+      quarter(250_000).pipe(Effect.provideService(LM, stub(() => reply)), Effect.provide(layer))
+    )
+    globalThis.gc?.()
+    samples.push(process.memoryUsage().heapUsed / 2 ** 20)
+  }
+  return samples
+}
+
+const tracer = Layer.succeed(
+  Tracer.Tracer,
+  Tracer.make({ span: (options) => new Tracer.NativeSpan(options) })
+)
+const untraced = await calls(Layer.empty)
+const traced = await calls(Layer.merge(tracer, Events.layer))
+
 const few = await peak(80)
 const many = await peak(800)
 const milliseconds = await interrupt()
@@ -76,3 +104,6 @@ console.log(`main job, from Ctrl-C to its end: ${milliseconds.toFixed(0)} ms   a
 console.log(
   `batch of a million, live heap at each quarter: ${heap.map((mb) => mb.toFixed(1)).join(", ")} MB   constant`
 )
+const quarters = (heap: ReadonlyArray<number>) => heap.map((mb) => mb.toFixed(1)).join(", ")
+console.log(`a million calls, live heap at each quarter: ${quarters(untraced)} MB   constant`)
+console.log(`the same with a tracer and events, no collector: ${quarters(traced)} MB   constant`)

@@ -235,7 +235,7 @@ const run = (
         ? Effect.andThen(wait, turn(work))
         : StepReport.observed(observer, path, runner.name, wait, turn, work)
       return Effect.map(
-        ran,
+        RunEvents.within(path, runner.name, ran),
         (given) => settle(`${name}: ${runner.name}`, runner.output, given as Cells.Values, cells, put)
       )
     }, { concurrency: "unbounded", discard: true })

@@ -148,7 +148,7 @@ export const make = ({ events, pipeline, queuedMs }: Run): Report => {
       slackMs: endMs === undefined ? 0 : (latest.get(step.name) ?? endMs) - endMs,
       parts: readyMs === undefined || startMs === undefined || endMs === undefined
         ? {}
-        : parts(step.pieces, readyMs, startMs, endMs),
+        : parts(step.pieces, readyMs, endMs),
       pieces: step.pieces,
       requests: step.requests,
       usage: step.usage
@@ -242,11 +242,11 @@ const latestEnds = (steps: ReadonlyArray<Seen>, ms: number): ReadonlyMap<string,
   return latest
 }
 
-const parts = (pieces: ReadonlyArray<Piece>, readyMs: number, startMs: number, endMs: number): Parts => {
-  const edges = [...new Set([startMs, endMs, ...pieces.flatMap(({ fromMs, toMs }) => [fromMs, toMs])])]
-    .filter((edge) => edge >= startMs && edge <= endMs)
+const parts = (pieces: ReadonlyArray<Piece>, readyMs: number, endMs: number): Parts => {
+  const edges = [...new Set([readyMs, endMs, ...pieces.flatMap(({ fromMs, toMs }) => [fromMs, toMs])])]
+    .filter((edge) => edge >= readyMs && edge <= endMs)
     .toSorted((a, b) => a - b)
-  const total: { [K in Cause]?: number } = startMs > readyMs ? { turn: startMs - readyMs } : {}
+  const total: { [K in Cause]?: number } = {}
   edges.forEach((from, index) => {
     const to = edges[index + 1]
     if (to === undefined) return

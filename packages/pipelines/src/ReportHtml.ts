@@ -41,8 +41,8 @@ const track = (step: Step, wholeMs: number): Html.Html => {
   if (readyMs === undefined || startMs === undefined || endMs === undefined) return html`<div class="track"></div>`
   const label = `${step.name} from ${time(startMs)} to ${time(endMs)}: ${timesOf(step.parts)}`
   return html`<div class="track${critical ? " critical" : ""}" role="img" aria-label="${label}">${
-    startMs > readyMs && bar("turn", readyMs, startMs, wholeMs, `${words.turn} ${time(startMs - readyMs)}`)
-  }${bar("code", startMs, endMs, wholeMs, label)}${
+    bar("code", startMs, endMs, wholeMs, label)
+  }${
     pieces.map(({ cause, detail, fromMs, toMs }) =>
       bar(
         cause,

@@ -135,9 +135,8 @@ export const mermaid = (report: Report): string => {
     `  title ${plain(report.pipeline)}, ${time(report.ms)}`,
     "  dateFormat x",
     "  axisFormat %M:%S.%L",
-    ...started.flatMap(({ critical, endMs, name, outcome, parts, pieces, readyMs = 0, startMs }) => [
+    ...started.flatMap(({ critical, endMs, name, outcome, pieces, startMs }) => [
       `  section ${plain(name)}`,
-      ...(parts.turn === undefined ? [] : [bar(words.turn, ["active"], readyMs, startMs)]),
       bar(name, [...(critical ? ["crit"] : []), ...(outcome === "succeeded" ? ["done"] : [])], startMs, endMs),
       ...pieces.filter(({ cause }) => cause !== "model").map(({ cause, detail, fromMs, toMs }) =>
         bar(`${words[cause]} ${detail ?? ""}`, ["active"], fromMs, toMs)

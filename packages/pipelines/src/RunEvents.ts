@@ -43,6 +43,20 @@ export const run = <A, E, R>(
 }
 
 /**
+ * Makes a step the place of what happens until it ends, the wait for its turn included.
+ *
+ * @category combinators
+ */
+export const within = <A, E, R>(
+  pipeline: string,
+  name: string,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) =>
+    Telling.listener(fiber) === undefined ? self : Telling.within(fiber, { step: `${pipeline}/${name}` }, self)
+  )
+
+/**
  * Tells of a step that begins now.
  *
  * @category combinators
@@ -51,24 +65,21 @@ export const step = <A, E, R>(pipeline: string, name: string, self: Effect.Effec
   Spans.within(
     `step ${name}`,
     () => ({ attributes: { "effect_dspy.path": `${pipeline}/${name}` } }),
-    toldStep(pipeline, name, self)
+    told(name, self)
   )
 
-const toldStep = <A, E, R>(pipeline: string, name: string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+const told = <A, E, R>(name: string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     const to = Telling.listener(fiber)
     if (to === undefined) return self
-    const told = Effect.withFiber<A, E, R>((fiber) => {
-      let usage = Usage.zero
-      Telling.tell(to, fiber, { _tag: "StepStarted", name })
-      const counted = Usage.observe((more) => {
-        usage = Usage.add(usage, more)
-      })(self)
-      return Telling.ending(
-        fiber,
-        counted,
-        (ended) => Telling.tell(to, fiber, { _tag: "StepEnded", name, ...ended, usage })
-      )
-    })
-    return Telling.within(fiber, { step: `${pipeline}/${name}` }, told)
+    let usage = Usage.zero
+    Telling.tell(to, fiber, { _tag: "StepStarted", name })
+    const counted = Usage.observe((more) => {
+      usage = Usage.add(usage, more)
+    })(self)
+    return Telling.ending(
+      fiber,
+      counted,
+      (ended) => Telling.tell(to, fiber, { _tag: "StepEnded", name, ...ended, usage })
+    )
   })
