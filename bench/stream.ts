@@ -8,7 +8,7 @@
  *
  * Bars: twice the length at most 2.2x; a streamed token at most 1.5x of by hand.
  */
-import { JsonAdapter, LM, Predict, Signature } from "@effect-dspy/core"
+import { type Adapter, ChatAdapter, JsonAdapter, LM, Predict, Signature } from "@effect-dspy/core"
 import { NodeTransport } from "@effect-dspy/pipelines/node"
 import { OpenAiCompatible } from "@effect-dspy/providers"
 import * as Context from "effect/Context"
@@ -31,12 +31,10 @@ import { content, decodeReply, Describe } from "./Work.ts"
 // --- One long field.
 
 const Story = Signature.make("Story", { input: { about: Schema.String }, output: { story: Schema.String } })
-const story = Predict.make(Story)
-const sentence = "The sea went out, and \\\"nobody\\\" knew why.\\n"
+const sentence = "The sea went out, and \"nobody\" knew why.\n"
 
-/** A model that writes a field of so many characters, a piece of 16 at a time. */
-const writer = (length: number): LM.Service => {
-  const text = `{"story": "${sentence.repeat(Math.ceil(length / sentence.length))}"}`
+/** A model that writes a text, a piece of 16 characters at a time. */
+const writer = (text: string): LM.Service => {
   const pieces = text.match(/[^]{1,16}/g) ?? []
   return LM.make({
     provider: "stub",
@@ -58,8 +56,14 @@ const writer = (length: number): LM.Service => {
   })
 }
 
-const long = (name: string, length: number): Contender => {
-  const lm = writer(length)
+const long = (
+  name: string,
+  adapter: Adapter.Adapter,
+  write: (story: string) => string,
+  length: number
+): Contender => {
+  const story = Predict.make(Story, { adapter })
+  const lm = writer(write(sentence.repeat(Math.ceil(length / sentence.length))))
   const call = Effect.provideService(Stream.runDrain(Predict.stream(story, { about: "tides" })), LM, lm)
   return {
     name,
@@ -70,15 +74,24 @@ const long = (name: string, length: number): Contender => {
 }
 
 const megabyte = 1024 * 1024
-const lengths = await micros([long("1 MB", megabyte), long("2 MB", 2 * megabyte)], {
-  times: 1,
-  rounds: 9,
-  clock: "processor"
-})
-const [one = 0, two = 0] = lengths.values()
 console.log("one text field, processor time of a call, medians of 9 rounds\n")
-console.log(`1 MB ${(one / 1000).toFixed(0).padStart(6)} ms`)
-console.log(`2 MB ${(two / 1000).toFixed(0).padStart(6)} ms ${(two / one).toFixed(2)}x   at most 2.2x\n`)
+for (
+  const [name, adapter, write] of [
+    ["JSON", JsonAdapter.adapter, (story: string) => JSON.stringify({ story })],
+    ["sections", ChatAdapter.adapter, (story: string) => `[[ ## story ## ]]\n${story}\n[[ ## completed ## ]]\n`]
+  ] as const
+) {
+  const took = await micros([
+    long(`${name}, 1 MB`, adapter, write, megabyte),
+    long(`${name}, 2 MB`, adapter, write, 2 * megabyte)
+  ], { times: 1, rounds: 9, clock: "processor" })
+  const [one = 0] = took.values()
+  for (const [name, time] of took) {
+    const times = `${(time / one).toFixed(2)}x`
+    console.log(`${name.padEnd(28)} ${(time / 1000).toFixed(0).padStart(6)} ms ${times.padStart(7)}   at most 2.2x`)
+  }
+}
+console.log()
 
 // --- Tokens over the wire.
 

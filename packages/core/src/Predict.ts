@@ -135,8 +135,8 @@ const published = (publish: Step.Publish): Follow.Listener => (events) => {
     : Effect.sync(() => fields.forEach(({ field, value }) => publish(field, value)))
 }
 
-/** Events a reader may be behind before the model's socket is no longer read. */
-const bufferSize = 64
+/** Events a reader may be behind before the model's socket is no longer read: what a socket gives at once has room. */
+const bufferSize = 512
 
 /**
  * A call as a stream of its fields while they are written: deltas of text fields, elements of lists, complete fields,
