@@ -10,6 +10,7 @@ import {
   Example,
   KnnFewShot,
   type LM,
+  LMError,
   LMErrorReason,
   Majority,
   Message,
@@ -289,6 +290,29 @@ for (const [name, { demos, nonsense, paths, requests: expected, script, step }] 
       }))
   })
 }
+
+it.live("KnnFewShot fails with the embedder's error, when it is made or when it is called", () =>
+  Effect.gen(function*() {
+    let works = false
+    const failing = Embedder.make({
+      provider: "test",
+      model: "down",
+      embedMany: (texts) =>
+        works
+          ? Effect.succeed({ vectors: texts.map(() => Float32Array.of(1)), usage: {} })
+          : Effect.fail(LMError.make("test", "down", new LMErrorReason.Authentication({})))
+    })
+    const make = KnnFewShot.make(plain, { examples: [example] }).pipe(
+      Effect.provideService(Embedder.Embedder, failing)
+    )
+    assert.strictEqual((yield* Effect.flip(make))._tag, "LMError")
+    works = true
+    const step = yield* make
+    works = false
+    const { requests, result } = yield* seen(step, [pos])
+    assert.strictEqual(result._tag === "Failure" ? result.failure._tag : "", "LMError")
+    assert.lengthOf(requests, 0)
+  }))
 
 it.live("Parallel gives each step what was tuned for it, and its typed failure", () =>
   Effect.gen(function*() {

@@ -6,7 +6,7 @@
  * an ending, and then what it has defined is still there. A step that takes long by itself (a huge string being
  * built) is not stopped from here: the program kills the process.
  *
- * This runs inside the sandbox's process and loads nothing of effect: it starts in a tenth of a second.
+ * This runs inside the sandbox's process and loads nothing of effect: it starts in a sixth of a second.
  */
 import { performance } from "node:perf_hooks"
 import type { QuickJSDeferredPromise, QuickJSHandle, QuickJSWASMModule } from "quickjs-emscripten-core"

@@ -29,7 +29,7 @@ export interface Limits {
 /** How long a step that cannot be stopped from within may go on over the time limit before its process is killed. */
 const graceMillis = 1000
 
-/** A process that is not ready by then will not be: it takes a tenth of a second on an idle machine. */
+/** A process that is not ready by then will not be: it takes a sixth of a second on an idle machine. */
 const startMillis = 30_000
 
 /** What a function gave, as the process is told. */

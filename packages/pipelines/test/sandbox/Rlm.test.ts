@@ -108,13 +108,27 @@ describe("an explorer", () => {
         { _tag: "Done", output: { word: "moon", page: 2 } }
       ])
       const [first, second, query] = recorder.requests
-      assert.match(Message.text(first?.messages[0]), /^Find the secret word of the book\.\n\nThe input stands in/)
-      assert.include(asked(first), "- book (string): all of it; " + `${book.length} characters: "Chapter 1.\\nThe tide`)
-      assert.include(asked(first), "- hints (string[]); 1 items, 13 characters as JSON: ")
-      assert.include(asked(first), "- SUBMIT({ word, page }): ")
-      assert.include(asked(first), "- word (string)\n- page (integer): from 1")
-      assert.include(asked(first), "At most 50 prompts")
-      assert.include(asked(first), "[[ ## turns ## ]]\n[]\n\n[[ ## turnsLeft ## ]]\n20")
+      assert.deepStrictEqual(first?.messages.map((message) => `${message.role}: ${Message.text(message)}`), [
+        "system: Find the secret word of the book.\n\nThe input stands in variables of a code environment and may be " +
+        "too large to read. Find the output by writing programs, one a turn; you are shown what each one prints. Look " +
+        "first: at sizes, at samples, at the structure. Do with code what code can do (search, count, split), and ask " +
+        "a language model about pieces that take understanding. Check what you found, then call SUBMIT.\n\n" +
+        "Input fields:\n- environment (string)\n- variables (string): what the environment holds\n" +
+        "- turns ({ reasoning: string; code: string; output: string }[]): the programs so far and what they printed\n" +
+        "- turnsLeft (integer)\n\nOutput fields:\n- reasoning (string): what is known, and what to find out next\n" +
+        "- code (string): the next program, in the language of the environment\n\n" +
+        "Reply with one JSON object that has these output fields, in this order.",
+        "user: [[ ## environment ## ]]\nThe code is a JavaScript program (ES2023) in an interpreter without modules, " +
+        "files, network or timers. What is declared at its top stays for later programs, so declare a name once and " +
+        "assign to it afterwards. `await` works at the top. `console.log` prints, and the value of the last " +
+        "expression is shown too.\n\nFunctions:\n- await llm_query(prompt): asks a language model, which sees the " +
+        "prompt and nothing else; gives its answer as a text\n- await llm_query_batched(prompts): asks many at once; " +
+        "gives a list of answers, \"[ERROR] ...\" for those that failed\n- SUBMIT({ word, page }): hands in the output " +
+        "and ends the work\n\nAt most 50 prompts can be sent. The fields to hand in:\n- word (string)\n" +
+        `- page (integer): from 1\n\n[[ ## variables ## ]]\n- book (string): all of it; ${book.length} characters: ` +
+        `${JSON.stringify(`${book.slice(0, 200)}...`)}\n- hints (string[]); 1 items, 13 characters as JSON: ` +
+        "\"[\\\"it shines\\\"]\"\n\n[[ ## turns ## ]]\n[]\n\n[[ ## turnsLeft ## ]]\n20"
+      ])
       assert.include(asked(second), `"output":"${book.length} [\\"it shines\\"]\\n=> `)
       assert.include(asked(second), "[[ ## turnsLeft ## ]]\n19")
       assert.deepStrictEqual(query?.messages.map(Message.text), [
