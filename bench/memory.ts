@@ -11,7 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import { spawn } from "node:child_process"
-import { copyFileSync, globSync, mkdtempSync, rmSync } from "node:fs"
+import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, reply, stub } from "./Work.ts"
@@ -24,8 +24,11 @@ const files = Array.from({ length: 800 }, (_, index) => {
   return copy
 })
 
+/** What `npm start` runs, with the bounds on the heap it sets. */
+const [, ...command] = String(JSON.parse(readFileSync("package.json", "utf8")).scripts.start).split(" ")
+
 const job = (args: ReadonlyArray<string>) =>
-  spawn(process.execPath, ["--conditions=@effect-dspy/source", "examples/src/main.ts", ...args], {
+  spawn(process.execPath, [...command, ...args], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     env: { ...process.env, NODE_OPTIONS: `--import=${join(import.meta.dirname, "peak.mjs")}` }
   })
