@@ -99,6 +99,11 @@ const command = Command.make("start", {
   maxBytes: atLeast("max-bytes", 1).pipe(
     Flag.withDefault(1_000_000),
     Flag.withDescription("Largest document, default 1 MB")
+  ),
+  report: Flag.String("report").pipe(
+    Flag.withMetavar("FILE"),
+    Flag.optional,
+    Flag.withDescription("Where the time of each document went: FILE.html, FILE.json or FILE.md")
   )
 }, (flags) =>
   Effect.gen(function*() {

@@ -13,11 +13,13 @@ import * as Usage from "@effect-dspy/core/Usage"
 import * as Batch from "@effect-dspy/pipelines/Batch"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Model from "./Model.ts"
 import * as Outcome from "./Outcome.ts"
 import * as Progress from "./Progress.ts"
 import * as Report from "./Report.ts"
+import * as RunReport from "./RunReport.ts"
 import * as Sources from "./Sources.ts"
 
 export interface Options extends Model.Options {
@@ -28,6 +30,7 @@ export interface Options extends Model.Options {
   readonly json: boolean
   readonly retries: number
   readonly maxBytes: number
+  readonly report: Option.Option<string>
 }
 
 /** What the terminal is like, and where the user stands: the edge of the program. */
@@ -41,6 +44,9 @@ export interface Terminal {
 /** Runs the job; the result says whether every document succeeded. */
 export const run = Effect.fn("Job.run")(function*(options: Options, terminal: Terminal) {
   const sources = yield* Sources.expand(options.files, terminal.base)
+  const watched = Option.isNone(options.report)
+    ? RunReport.none
+    : yield* RunReport.make(options.report.value, terminal.base)
   const concurrency = options.sequential ? 1 : options.documents
   const outcomes: Array<Outcome.Outcome | undefined> = []
   const progress = Progress.make(sources.length, options.json ? silent(terminal.stderr) : terminal.stderr)
@@ -93,7 +99,7 @@ export const run = Effect.fn("Job.run")(function*(options: Options, terminal: Te
   })
 
   // A document that fails gives an outcome as well: the stream itself can't fail.
-  yield* Batch.run(sources, (source) => Outcome.process(source, options), {
+  yield* Batch.run(sources, (source) => watched.watch(source.name)(Outcome.process(source, options)), {
     concurrency,
     ordered: false,
     onFailure: "stop"
@@ -106,7 +112,8 @@ export const run = Effect.fn("Job.run")(function*(options: Options, terminal: Te
       usage = Usage.add(usage, more)
     }),
     LM.withSettings({ attempts: options.retries + 1 }),
-    Effect.onExit(() => report)
+    Effect.onExit(() => report),
+    Effect.onExit(() => watched.write)
   )
   return failed === 0
 })
