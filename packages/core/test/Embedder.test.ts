@@ -131,10 +131,10 @@ describe("batches", () => {
       const call = (text: string) => Effect.withSpan(Embedder.embed(text), "call")
       const calls = Effect.all([call("secret one"), call("secret two")], { concurrency: "unbounded" })
       yield* timed(Effect.provide(calls, layer).pipe(Effect.provideService(Tracer.Tracer, tracer)))
-      const batches = spans.filter((span) => span.name === "Embedder.batch")
+      const batches = spans.filter((span) => span.name.startsWith("embeddings "))
       assert.lengthOf(batches, 1)
       assert.lengthOf(batches[0]?.links ?? [], 2)
-      assert.strictEqual(batches[0]?.attributes.get("texts"), 2)
+      assert.strictEqual(batches[0]?.attributes.get("effect_dspy.texts"), 2)
       for (const span of spans) {
         assert.notInclude(JSON.stringify([...span.attributes]), "secret")
       }

@@ -20,6 +20,7 @@ import { pipeArguments } from "effect/Pipeable"
 import * as Request from "effect/Request"
 import type { RequestResolver } from "effect/RequestResolver"
 import * as Tracer from "effect/Tracer"
+import * as GenAi from "../GenAi.ts"
 import type * as LMError from "../LMError.ts"
 import type { Reason } from "../LMErrorReason.ts"
 import * as Usage from "../Usage.ts"
@@ -79,7 +80,11 @@ export interface Embed {
  * @category constructors
  */
 export const make = (options: Options): Embed => {
-  const attributes = { provider: options.provider, model: options.model }
+  const attributes = {
+    "gen_ai.operation.name": "embeddings",
+    "gen_ai.provider.name": GenAi.provider(options.provider),
+    "gen_ai.request.model": options.model
+  }
   // Written out, because the module with its constructors loads those of SQL and Redis: 50 ms at start.
   const resolver: RequestResolver<Text> = {
     "~effect/RequestResolver": { _A: identity },
@@ -88,8 +93,9 @@ export const make = (options: Options): Embed => {
     delay: Duration.isZero(options.delay) ? Effect.yieldNow : Effect.sleep(options.delay),
     collectWhile: (entries) => entries.size < options.batchSize,
     runAll: (entries) =>
-      Effect.withSpan(travel(options.send, entries), "Embedder.batch", {
-        attributes: { ...attributes, texts: entries.length },
+      Effect.withSpan(travel(options.send, entries), `embeddings ${options.model}`, {
+        kind: "client",
+        attributes: { ...attributes, "effect_dspy.texts": entries.length },
         links: links(entries),
         captureStackTrace: false
       }),
