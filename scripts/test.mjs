@@ -24,7 +24,7 @@ const run = (command, args, stdio) =>
   })
 
 const stages = [
-  ["types", [[bin("tsc"), "--noEmit"]]],
+  ["types", [[bin("tsc"), "--noEmit"], [bin("tsc"), "-p", "packages/pipelines/page"]]],
   ["effect diagnostics", [[bin("effect-tsgo"), "diagnostics", "--project", "tsconfig.json", "--format", "text"]]],
   ["lint", [[bin("oxlint"), "--type-aware", "--deny-warnings"]]],
   ["format", [[bin("dprint"), "check"]]],

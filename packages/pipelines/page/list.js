@@ -1,6 +1,6 @@
 /** The list of jobs: by state, by queue, searched, a page at a time. */
 
-/** @import { Causes, Job, Live, State } from "../src/dashboard/Wire.ts" */
+/** @import { Causes, Failure, Job, Live, State } from "../src/dashboard/Wire.ts" */
 import { number, relative, time } from "./format.js"
 import { states } from "./overview.js"
 import { live as current } from "./vendor/lit-html/directives/live.js"
@@ -116,11 +116,10 @@ const dead = (count, question, found, actions) =>
     <p class="causes">
       ${found.of < count ? html`<span class="quiet">Of the newest ${number(found.of)}:</span>` : nothing}
       ${
-      found.causes.map(({ count, kind, name }) =>
+      found.causes.map((failure) =>
         html`
-        <a href=${actions.link({ ...question, search: name })}>${kind}: ${name} <span class="count">${
-          number(count)
-        }</span></a>`
+        <a href=${actions.link({ ...question, search: words(failure) })}>${cause(failure)}
+          <span class="count">${number(failure.count)}</span></a>`
       )
     }
     </p>`
@@ -162,7 +161,7 @@ const row = (job, now, actions) =>
   <tr>
     <th scope="row">
       <a class="id" href=${actions.show(job.id)}>${job.id}</a>
-      ${job.failure === undefined ? nothing : html`<span class="cause">${cause(job)}</span>`}
+      ${job.failure === undefined ? nothing : html`<span class="cause">${cause(job.failure)}</span>`}
     </th>
     <td data-label="Queue">${job.queue}</td>
     <td data-label="State"><span class="badge ${job.state}">${job.state}</span></td>
@@ -171,11 +170,20 @@ const row = (job, now, actions) =>
     <td class="actions">${buttons(job, actions)}</td>
   </tr>`
 
-/** @param {Job} job */
-const cause = ({ failure }) =>
-  failure === undefined
-    ? ""
-    : `${failure.kind}: ${failure.name}${failure.message === undefined ? "" : `: ${failure.message}`}`
+/**
+ * A failure in a line. That it failed goes without saying.
+ *
+ * @param {Pick<Failure, "kind" | "name" | "message">} failure
+ */
+const cause = ({ kind, message, name }) =>
+  [...(kind === "failed" ? [] : [kind]), name, ...(message === undefined ? [] : [message])].join(": ")
+
+/**
+ * What a failure is found by: the stored text is JSON, so only as far as nothing is escaped in it.
+ *
+ * @param {Pick<Failure, "name" | "message">} failure
+ */
+const words = ({ message, name }) => (/^[^"\\\n]{8,150}/.exec(message ?? "")?.[0] ?? name).trim()
 
 /**
  * The time that matters of a job: its end, when it is due, when it began.

@@ -132,18 +132,43 @@ export const change = async (change) =>
  */
 export const listen = async (listener) => {
   for (let lost = 0;; lost++) {
+    // Browsers open six connections to a host, and each tab would keep one: those that nobody looks at give it back.
+    await seen()
+    const unseen = new AbortController()
+    const leave = () => {
+      if (document.hidden) setTimeout(() => document.hidden ? unseen.abort() : undefined, 30_000)
+    }
+    document.addEventListener("visibilitychange", leave)
     try {
-      const response = await request("api/feed")
+      const response = await request("api/feed", { signal: unseen.signal })
       listener.connection("live")
       lost = 0
       await read(response, listener)
     } catch (error) {
       if (error instanceof Refused) await listener.refused()
+    } finally {
+      document.removeEventListener("visibilitychange", leave)
+    }
+    if (unseen.signal.aborted) {
+      lost = -1
+      continue
     }
     listener.connection("lost")
     await new Promise((resolve) => setTimeout(resolve, Math.min(10_000, 500 * 2 ** lost)))
   }
 }
+
+/** @returns {Promise<void>} */
+const seen = () =>
+  new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden) return
+      document.removeEventListener("visibilitychange", look)
+      resolve()
+    }
+    document.addEventListener("visibilitychange", look)
+    look()
+  })
 
 /**
  * @param {Response} response

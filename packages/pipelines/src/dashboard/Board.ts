@@ -21,7 +21,7 @@ const shown = 60
 const hour = 3_600_000
 
 /** Dead jobs whose causes are counted. */
-const looked = 1_000
+const looked = 500
 
 /** The longest text of a payload, result or answer that is shown. */
 const longest = 100_000
@@ -168,12 +168,12 @@ export const make = Effect.fnUntraced(function*(showContent: boolean) {
           listing.page({ state: "dead", limit: looked, ...(queue === undefined ? undefined : { queue }) })
         ),
         ({ jobs }) => {
-          const counts = new Map<string, { readonly kind: string; readonly name: string; count: number }>()
+          const counts = new Map<string, Causes["causes"][number]>()
           for (const { failure } of jobs) {
-            const { kind, name } = failure ?? { kind: "failed", name: "unknown" }
-            const cause = counts.get(`${kind} ${name}`) ?? { kind, name, count: 0 }
-            cause.count++
-            counts.set(`${kind} ${name}`, cause)
+            const { kind, message, name } = failure ?? { kind: "failed", name: "unknown" }
+            const key = `${kind} ${name} ${message ?? ""}`
+            const count = (counts.get(key)?.count ?? 0) + 1
+            counts.set(key, { kind, name, count, ...(message === undefined ? undefined : { message }) })
           }
           return { of: jobs.length, causes: [...counts.values()].toSorted((a, b) => b.count - a.count).slice(0, 20) }
         }

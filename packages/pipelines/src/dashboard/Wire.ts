@@ -168,7 +168,7 @@ export interface Page {
  */
 export interface Causes {
   readonly of: number
-  readonly causes: ReadonlyArray<{ readonly kind: string; readonly name: string; readonly count: number }>
+  readonly causes: ReadonlyArray<Pick<Failure, "kind" | "name" | "message"> & { readonly count: number }>
 }
 
 /**

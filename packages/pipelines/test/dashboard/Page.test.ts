@@ -131,7 +131,8 @@ describe("the dashboard's page", () => {
       const id = yield* Job.enqueue(Fragile, { note: "gpt" })
       yield* promise(async () => {
         await row(page, id).getByText("the key was not accepted").waitFor()
-        await page.getByRole("link", { name: "failed: LMError 1" }).waitFor()
+        await page.getByRole("link", { name: "LMError: test/gpt: the key was not accepted; check the API key 1" })
+          .waitFor()
         await row(page, id).getByRole("button", { name: "Retry" }).click()
         const dialog = page.getByRole("dialog", { name: "Unlock changes" })
         await dialog.locator("#token").fill("this is not the token")
@@ -343,7 +344,8 @@ describe("the dashboard's page", () => {
         yield* promise(async () => {
           await page.locator("#running .waterfall").first().waitFor()
           await page.locator("#throughput canvas").waitFor()
-          await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true })
+          const fullPage = !name.startsWith("phone")
+          await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage })
           assert.deepEqual(await findings(page), [], name)
           assert.isAtMost(Number(await page.evaluate("document.documentElement.scrollWidth - innerWidth")), 0, name)
           if (name === "desktop") {
@@ -361,7 +363,8 @@ describe("the dashboard's page", () => {
           }
           await page.getByRole("link", { name: "6 dead in default" }).click()
           await page.locator("#jobs .badge.dead").nth(5).waitFor()
-          await page.screenshot({ path: join(screenshots, `${name}-dead.png`), fullPage: true })
+          await page.locator("#jobs-title").scrollIntoViewIfNeeded()
+          await page.screenshot({ path: join(screenshots, `${name}-dead.png`), fullPage })
           assert.deepEqual(await findings(page), [], `${name}, the dead`)
           await page.locator("#jobs a.id").first().click()
           await page.getByRole("dialog").getByText("the key was not accepted").waitFor()

@@ -33,7 +33,7 @@ const counted = Effect.gen(function*() {
   return Object.fromEntries(counts.map(({ count, queue, state }) => [`${queue}/${state}`, count]))
 })
 
-onEveryEngine("statistics", (test) => {
+onEveryEngine("statistics", (test, engine) => {
   test("what is counted on the way is what is there", (store) =>
     Effect.gen(function*() {
       const jobs = yield* Jobs
@@ -99,4 +99,24 @@ onEveryEngine("statistics", (test) => {
       assert.deepEqual((yield* page({ state: "succeeded" })).jobs, [])
       assert.lengthOf((yield* page({ cursor: "none of ours", limit: 3 })).jobs, 3)
     }).pipe(Effect.provide(store)))
+
+  // In memory there is nothing left when the first process is gone.
+  if (engine !== "memory") {
+    test("what processes have counted that are gone is added up", (store) =>
+      Effect.gen(function*() {
+        for (let process = 0; process < 3; process++) {
+          yield* Job.enqueueMany(Other, [{ n: 1 }, { n: 2 }], { delay: "1 hour" }).pipe(
+            Effect.provide(Layer.fresh(store), { local: true })
+          )
+        }
+        yield* Effect.gen(function*() {
+          const sql = yield* SqlClient.SqlClient
+          yield* (yield* Jobs).prune({ succeededMillis: 0, deadMillis: 0 })
+          assert.deepEqual(yield* counted, { "other/scheduled": 6 })
+          const rows = yield* sql<{ readonly slot: number | string; readonly count: number | string }>`
+            SELECT slot, count FROM effect_dspy_counts`
+          assert.deepEqual(rows.map(({ count, slot }) => [Number(slot), Number(count)]), [[0, 6]])
+        }).pipe(Effect.provide(store))
+      }))
+  }
 })
