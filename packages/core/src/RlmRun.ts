@@ -109,10 +109,7 @@ export const run = (
   }
   return Effect.gen(function*() {
     const clock = yield* Clock.Clock
-    const start = clock.currentTimeMillisUnsafe()
     const { duration, outputChars = 10_000, queries = 50, turns: most = 20 } = options.limits ?? {}
-    const end = duration === undefined ? undefined : start + Duration.toMillis(duration)
-    const left = () => end === undefined ? Infinity : end - clock.currentTimeMillisUnsafe()
     const executor = yield* CodeExecutor.CodeExecutor
     let turn = 0
     const session = yield* executor.session({
@@ -122,6 +119,9 @@ export const run = (
       endings: [submit],
       ...(options.code === undefined ? undefined : { limits: options.code })
     })
+    // The time a sandbox takes to start is not the model's.
+    const end = duration === undefined ? Infinity : clock.currentTimeMillisUnsafe() + Duration.toMillis(duration)
+    const left = () => end - clock.currentTimeMillisUnsafe()
     const variables = described(signature, encoded.success)
     const environment = manual(signature, executor, queries)
     let turns: ReadonlyArray<typeof Turn.Type> = []

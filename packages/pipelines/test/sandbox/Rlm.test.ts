@@ -302,9 +302,9 @@ describe("a program that fails", () => {
         program("print('half'); missing()"),
         program("const all = []; while (true) all.push({})"),
         program("SUBMIT({ word: 'moon', page: before })")
-      ], { code: { time: "500 millis", memoryBytes: 8_000_000 } })
+      ], { code: { time: "1 second", memoryBytes: 8_000_000 } })
       assert.deepStrictEqual(events.at(-1), { _tag: "Done", output: { word: "moon", page: 7 } })
-      assert.strictEqual(told(recorder.requests[2]), "Error: the code ran longer than 500ms")
+      assert.strictEqual(told(recorder.requests[2]), "Error: the code ran longer than 1s")
       assert.match(told(recorder.requests[3]) ?? "", /^half\nError: ReferenceError: missing is not defined\n/)
       assert.match(told(recorder.requests[4]) ?? "", /^Error: the code (needed more memory|ran longer) than /)
     }))
@@ -316,10 +316,10 @@ describe("a program that fails", () => {
         program("for (let i = 0; i < 1000; i++) 'x'.repeat(1 << 24)"),
         program("print(typeof before, book.length)"),
         submit
-      ], { code: { time: "100 millis" } })
+      ], { code: { time: "1 second" } })
       assert.strictEqual(
         told(recorder.requests[2]),
-        "Error: the code ran longer than 100ms\nEverything earlier programs have defined is gone; the input is there."
+        "Error: the code ran longer than 1s\nEverything earlier programs have defined is gone; the input is there."
       )
       assert.strictEqual(told(recorder.requests[3]), `undefined ${book.length}\n`)
     }))
@@ -359,7 +359,7 @@ describe("at a limit", () => {
           FindExtract: { word: "moon", page: 2 }
         }, { limits: { duration: "1 second" } })
         assert.deepStrictEqual(events.slice(-2), [{ _tag: "Limit", turn: 0, limit: "duration" }, done])
-        assert.strictEqual(recorder.interrupted, 1)
+        assert.strictEqual(recorder.inFlight, 0)
       }
     }))
 

@@ -73,7 +73,10 @@ describe("a session", () => {
       assert.strictEqual((yield* run("try { await fail() } catch (e) { e.message }")).value, "no such book")
       assert.strictEqual((yield* run("typeof await nothing()")).value, "undefined")
       // Waiting for the host is not the code's time.
-      const slow = yield* open({ functions: { wait: () => Effect.as(Effect.sleep(700), 1) }, limits: { time: 500 } })
+      const slow = yield* open({
+        functions: { wait: () => Effect.as(Effect.sleep(1300), 1) },
+        limits: { time: "1 second" }
+      })
       assert.strictEqual((yield* slow.run("await wait()")).value, 1)
     })))
 
@@ -108,7 +111,7 @@ describe("a session", () => {
 })
 
 describe("code that is stopped", () => {
-  const kept = { time: "300 millis", memoryBytes: 16_000_000, outputChars: 10_000 } as const
+  const kept = { time: "1 second", memoryBytes: 16_000_000, outputChars: 10_000 } as const
 
   for (
     const [about, code, tag] of [
@@ -161,7 +164,7 @@ describe("code that is stopped", () => {
 
   it.live("a step that cannot be stopped from within is killed, and the next run starts anew", () =>
     test(Effect.gen(function*() {
-      const session = yield* open({ limits: { time: "100 millis" }, variables: { given: 7 } })
+      const session = yield* open({ limits: { time: "1 second" }, variables: { given: 7 } })
       yield* session.run("let before = 1")
       const [first] = children()
       const error = yield* failure(session, "for (let i = 0; i < 1000; i++) 'x'.repeat(1 << 24)")
