@@ -51,12 +51,14 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { LMError } from "./LMError.ts"
 import * as PredictError from "./PredictError.ts"
+import { ReActError } from "./ReActError.ts"
 import type { Fields } from "./Signature.ts"
 
 /**
  * The last event of a stream that failed.
  *
- * - `error`: the kind of error by its tag, `Defect` for a bug; `reason`: why, of a model call or an answer
+ * - `error`: the kind of error by its tag, `Defect` for a bug; `reason`: why, of a model call or an answer;
+ *   the limit, of an agent
  * - `isRetryable`: whether the same call may succeed later, and `retryAfterMs` how long to wait first
  *
  * @category models
@@ -175,6 +177,7 @@ const told = (error: unknown): Omit<Failed, "_tag" | "error"> => {
       ...(retryAfter === undefined ? undefined : { retryAfterMs: Duration.toMillis(retryAfter) })
     }
   }
+  if (error instanceof ReActError) return { reason: error.limit, message: error.message, isRetryable: false }
   const message = error instanceof PredictError.InputError ? error.message : "The call failed."
   return { message, isRetryable: false }
 }

@@ -125,6 +125,21 @@ describe("EventStream", () => {
       Effect.provide(TestLM.layer([TestLM.calls(["add", { a: 1, b: 2 }]), TestLM.calls(["submit", JSON.parse(good)])]))
     ))
 
+  it.effect("says at which limit an agent ended, and not what it said before", () =>
+    Effect.gen(function*() {
+      const look = Tool.make("look", {
+        description: "Looks.",
+        parameters: {},
+        success: Schema.String,
+        run: () => Effect.succeed("a secret sight")
+      })
+      const agent = ReAct.make(Visit, { tools: [look], limits: { steps: 2 } })
+      const response = yield* EventStream.response(agent)(ReAct.stream(agent, input))
+      const last = events(yield* Effect.promise(() => response.text())).at(-1)
+      assert.deepInclude(last, { _tag: "Failed", error: "ReActError", reason: "steps", isRetryable: false })
+      assert.notInclude(JSON.stringify(last), "secret")
+    }).pipe(Effect.provide(TestLM.layer(() => TestLM.calls(["look", {}])))))
+
   it.effect("keeps the connection while the model thinks", () =>
     Effect.gen(function*() {
       const fiber = yield* Effect.forkChild(served([TestLM.after(50_000, good)]))
