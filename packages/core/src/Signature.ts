@@ -18,6 +18,7 @@
  * ```
  */
 import type * as JsonSchema from "effect/JsonSchema"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Field from "./Field.ts"
@@ -77,7 +78,7 @@ export interface Any {
  *
  * @category models
  */
-export interface Signature<Name extends string, I extends Fields, O extends Fields> {
+export interface Signature<Name extends string, I extends Fields, O extends Fields> extends Pipeable {
   readonly name: Name
   readonly instructions: string
   readonly input: Schema.Struct<I>
@@ -168,7 +169,7 @@ export const prepend =
  * import { Schema } from "effect"
  *
  * const Rate = Signature.parse("text -> stars: integer")
- * const Explained = Signature.append({ output: { why: Schema.String } })(Rate)
+ * const Explained = Rate.pipe(Signature.append({ output: { why: Schema.String } }))
  * Object.keys(Explained.output.fields) // => ["stars", "why"]
  * ```
  *
@@ -260,7 +261,12 @@ const build = <Name extends string, I extends Fields, O extends Fields>(
   output: Schema.Struct<O>
 ): Signature<Name, I, O> => {
   const self = { name, instructions, input, output }
-  // Not enumerable: printing or comparing a signature must neither trigger nor show what is derived.
+  // Not enumerable: printing or comparing a signature must neither trigger nor show what is no part of it.
+  Object.defineProperty(self, "pipe", {
+    value: function(this: unknown) {
+      return pipeArguments(this, arguments)
+    }
+  })
   Object.defineProperty(self, "derived", {
     configurable: true,
     enumerable: false,
@@ -270,8 +276,8 @@ const build = <Name extends string, I extends Fields, O extends Fields>(
       return derived
     }
   })
-  // `derived` was added just above, where the compiler does not look.
-  return self as typeof self & { readonly derived: Derived }
+  // Both were added just above, where the compiler does not look.
+  return self as typeof self & Pipeable & { readonly derived: Derived }
 }
 
 const derive = (input: Schema.Struct<Fields>, output: Schema.Struct<Fields>): Derived => {

@@ -156,7 +156,7 @@ const fields = (next: () => number, depth: number, count: number): Signature.Fie
 const struct = (next: () => number, depth: number): Field =>
   Schema.Struct(fields(next, depth, 1 + Math.floor(next() * 3)))
 
-export const signature = (seed: number): Signature.Any => {
+export const signature = (seed: number): Signature.Signature<string, Signature.Fields, Signature.Fields> => {
   const next = random(seed)
   return Signature.make(`Seed ${seed}`, {
     instructions: "Make something up.",
