@@ -22,7 +22,7 @@ const listed = (written: Schema.Json): ReadonlyArray<Schema.Json> => {
 
 /** Anything, told to a model as the list. */
 const Written = Schema.Json.check(Schema.makeFilter(() => true, {
-  toJsonSchema: () => Schema.toJsonSchemaDocument(List).schema
+  toJsonSchema: () => Schema.toJsonSchemaDocument(List, { onExcessProperty: "error" }).schema
 }))
 
 /**
