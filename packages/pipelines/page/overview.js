@@ -56,7 +56,7 @@ const row = (queue, { link, pause }) =>
     states.map((state) => {
       const count = queue.counts[state] ?? 0
       const text = `${compact(count)}${queue.atLeast.includes(state) ? "+" : ""}`
-      return html`<td class="number ${count === 0 ? "none" : state}">${
+      return html`<td data-label=${state} class="number ${count === 0 ? "none" : state}">${
         count === 0
           ? "0"
           : html`<a
@@ -67,8 +67,10 @@ const row = (queue, { link, pause }) =>
       }</td>`
     })
   }
-    <td class="number">${queue.oldestMs === undefined ? "–" : duration(queue.oldestMs)}</td>
-    <td>
+    <td data-label="oldest" class="number ${queue.oldestMs === undefined ? "none" : ""}">${
+    queue.oldestMs === undefined ? "–" : duration(queue.oldestMs)
+  }</td>
+    <td class="actions">
       <button @click=${() => pause(queue.name, !queue.paused)} aria-label=${`${
     queue.paused ? "Resume" : "Pause"
   } ${queue.name}`}>

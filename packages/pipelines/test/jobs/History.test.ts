@@ -6,7 +6,7 @@ import { TestLM } from "@effect-dspy/core/testing"
 import { Pipeline } from "@effect-dspy/pipelines"
 import { History, Job, Jobs, Worker } from "@effect-dspy/pipelines/jobs"
 import { assert } from "@effect/vitest"
-import { Deferred, Effect, Layer, Schedule, Schema } from "effect"
+import { Deferred, Effect, Layer, Schedule, Schema, Tracer } from "effect"
 import { SqlClient } from "effect/sql"
 import { onEveryEngine } from "./engines.ts"
 
@@ -37,6 +37,14 @@ onEveryEngine("history", (test) => {
     Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       let runs = 0
+      const traces: Array<string> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          if (span.name.startsWith("send")) traces.push(span.traceId)
+          return span
+        }
+      })
       const Work = Job.make("work", { payload: { text: Schema.String }, retry: Schedule.spaced("10 millis") })
       const handler = Work.toLayer(({ text }) =>
         Effect.gen(function*() {
@@ -70,8 +78,11 @@ onEveryEngine("history", (test) => {
         yield* Job.result(Work, id)
         const [, last] = yield* historyOf(id)
         assert.deepInclude(last, { attempt: 2, outcome: "succeeded" })
+        // Both runs belong to the trace in which the job was sent.
+        assert.deepEqual((yield* historyOf(id)).map(({ trace }) => trace), [...traces, ...traces])
+        assert.lengthOf(traces, 1)
         assert.isAtLeast(last?.ms ?? 0, 0)
-      }).pipe(Effect.provide(Live))
+      }).pipe(Effect.provide(Live), Effect.provideService(Tracer.Tracer, tracer))
     }))
 
   test("a run that is handed back says so, and the next one goes on after it", (store) =>
