@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /**
- * `redact` sees every text before it is shown, and gives what may be seen of it.
+ * `redact` sees every text before it is shown, and gives what may be seen of it. It sees whole texts only: with a
+ * redactor, streamed answers are not shown while they are written, because what it looks for could be cut in two.
  *
  * @category models
  */
@@ -15,15 +16,26 @@ export interface Options {
 }
 
 /**
+ * Shows a text; `pieces` says whether parts of one may be shown, too.
+ *
+ * @category models
+ */
+export interface Shows {
+  (text: string): string
+  readonly pieces: boolean
+}
+
+/**
  * What shows a text; absent where nothing may be shown.
  *
  * @category services
  */
-export const Show = Context.Reference<((text: string) => string) | undefined>("@effect-dspy/core/Content/Show", {
+export const Show = Context.Reference<Shows | undefined>("@effect-dspy/core/Content/Show", {
   defaultValue: () => undefined
 })
 
-const shown = ({ redact = (text) => text }: Options) => redact
+const shown = ({ redact }: Options): Shows =>
+  Object.assign((text: string) => redact === undefined ? text : redact(text), { pieces: redact === undefined })
 
 /**
  * Shows prompts and replies of a program in its spans and events.

@@ -104,7 +104,7 @@ export interface FirstToken {
 
 /**
  * How much of a streamed answer is written: `characters` from its beginning. At most ten a second tell of it, and the
- * last one comes before `AttemptEnded`. `text` is what came since the one before, where content is shown.
+ * last one comes before `AttemptEnded`. `text` is what came since the one before, where content is shown without a redactor.
  *
  * @category models
  */

@@ -2,6 +2,7 @@ import { LM, LMErrorReason, Metrics, Predict, Signature } from "@effect-dspy/cor
 import { TestLM } from "@effect-dspy/core/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric, Schedule, Schema, Stream } from "effect"
+import { HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import parse from "parse-prometheus-text-format"
 import { mood, timed } from "./support.ts"
@@ -124,5 +125,18 @@ describe("metrics", () => {
         Effect.provideService(Metric.MetricRegistry, registry)
       )
       assert.match(text, /effect_dspy_calls\{.*\} 1\n/)
+    }))
+
+  it.effect("are served over HTTP as Prometheus asks for them", () =>
+    Effect.gen(function*() {
+      const { dispose, handler } = HttpRouter.toWebHandler(PrometheusMetrics.layerHttp({ prefix: "app" }), {
+        disableLogger: true
+      })
+      yield* mood({ text: "x" }).pipe(Effect.provide([TestLM.layer([answer]), Metrics.layer]))
+      const response = yield* Effect.promise(() => handler(new Request("http://localhost/metrics")))
+      const page = yield* Effect.promise(() => response.text())
+      yield* Effect.promise(dispose)
+      assert.strictEqual(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8")
+      assert.isTrue(parse(page).some(({ name }) => name === "app_effect_dspy_calls"))
     }))
 })

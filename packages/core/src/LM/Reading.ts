@@ -32,7 +32,8 @@ export class Reading {
     this.fiber = fiber
     this.about = about
     this.startMs = this.now()
-    this.show = to === undefined ? undefined : fiber.getRef(Show)
+    const show = to === undefined ? undefined : fiber.getRef(Show)
+    this.show = show?.pieces === true ? show : undefined
   }
 
   /** The same way for the parts, past this. */
