@@ -8,6 +8,7 @@
  */
 import { Events, LM, Metrics, Predict, Signature } from "@effect-dspy/core"
 import { Pipeline } from "@effect-dspy/pipelines"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -99,27 +100,48 @@ const five = await micros([
     name: "Pipeline",
     run: (times) => Effect.runPromise(withLM(fiveReplies)(loop(() => pipeline({ content }), times)))
   }
-], { times: 2000, rounds: 15 })
+], { times: 2000, rounds: 15, clock: "processor" })
 
-/** Many calls waiting for a slow model: how long they take, and what each holds on to meanwhile. */
-const inFlight = async (count: number) => {
-  const slow = LM.wrap(plain, (request) => Effect.delay(plain.generate(request), "1 second"))
+/** Calls of a model that takes so long, all at once; `sent` counts those that wait for it. */
+const crowd = (count: number, latency: Duration.Input) => {
+  const seen = { sent: 0 }
+  const slow = LM.wrap(plain, (request) =>
+    Effect.suspend(() => {
+      seen.sent++
+      return Effect.delay(plain.generate(request), latency)
+    }))
   const all = Effect.forEach(Array.from({ length: count }), () => describe({ content }), {
     concurrency: "unbounded",
     discard: true
-  }).pipe(withLM(slow))
+  })
+  return { seen, all: withLM(slow)(all) }
+}
+
+/** Seconds until so many calls of one second are done: of the clock on the wall, and of the processor's. */
+const inFlight = async (count: number) => {
+  const { all } = crowd(count, "1 second")
+  const start = performance.now()
+  const cpu = process.cpuUsage()
+  await Effect.runPromise(all)
+  const { system, user } = process.cpuUsage(cpu)
+  return { wall: (performance.now() - start) / 1000, processor: (system + user) / 1e6 }
+}
+
+/** What each of so many calls holds on to while it waits, in bytes: however long a busy machine took to send them. */
+const held = async (count: number) => {
   globalThis.gc?.()
   const before = process.memoryUsage().heapUsed
-  const start = performance.now()
+  const { all, seen } = crowd(count, "1 hour")
   const fiber = Effect.runFork(all)
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  while (seen.sent < count) await new Promise((resolve) => setTimeout(resolve, 10))
   globalThis.gc?.()
-  const held = (process.memoryUsage().heapUsed - before) / count
-  await Effect.runPromise(Fiber.join(fiber))
-  return { seconds: (performance.now() - start) / 1000, bytes: held }
+  const bytes = (process.memoryUsage().heapUsed - before) / count
+  await Effect.runPromise(Fiber.interrupt(fiber))
+  return bytes
 }
 await inFlight(1000)
 const many = await inFlight(10_000)
+const bytes = await held(10_000)
 
 const ratio = (value: number, base: number) => `${(value / base).toFixed(2)}x`
 const row = (name: string, value: string, bar: string) =>
@@ -133,5 +155,6 @@ row("a tracer adds", `${(took("Predict, tracer") - took("Predict")).toFixed(1)} 
 row("events that nobody reads add", `${(took("Predict, events") - took("Predict")).toFixed(1)} us`, "at most 1 us")
 row("metrics add", `${(took("Predict, metrics") - took("Predict")).toFixed(1)} us`, "at most 25 us")
 row("Pipeline of 5 / Effect.all of 5", ratio(five.get("Pipeline") ?? 0, five.get("Effect.all") ?? 1), "at most 1.7x")
-row("10,000 in flight at 1 s, wall", `${many.seconds.toFixed(2)} s`, "at most 1.25 s")
-row("10,000 in flight, live heap a call", `${(many.bytes / 1024).toFixed(2)} KB`, "at most 6.5 KB")
+row("10,000 in flight at 1 s, wall", `${many.wall.toFixed(2)} s`, "at most 1.25 s, where nothing else runs")
+row("10,000 in flight at 1 s, processor", `${many.processor.toFixed(2)} s`, "")
+row("10,000 in flight, live heap a call", `${(bytes / 1024).toFixed(2)} KB`, "at most 6.5 KB")
