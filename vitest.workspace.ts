@@ -10,13 +10,16 @@ const project = (name: string, root: string) => ({
   test: { name, root, include: ["test/**/*.test.ts"], testTimeout: 60_000 }
 })
 
+const examples = project("examples", "examples")
+
 export default defineConfig({
   test: {
     projects: [
       project("core", "packages/core"),
       project("providers", "packages/providers"),
       project("pipelines", "packages/pipelines"),
-      project("examples", "examples"),
+      // Its tests start processes, which take their time where the machine is busy.
+      { ...examples, test: { ...examples.test, testTimeout: 120_000 } },
       // Doc examples share nothing that one could spoil for another; a worker for each would take a minute.
       { ...project("docs", "."), test: { name: "docs", root: ".", include: [".doctest/**/*.test.ts"], isolate: false } }
     ]

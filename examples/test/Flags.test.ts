@@ -93,7 +93,7 @@ describe("flags", () => {
     const { stdout } = await run(["--json", "--latency", "0.2s", one])
     const { timing } = first(stdout)
     assert.isAtLeast(timing.wallMs, 395)
-    assert.isBelow(timing.wallMs, 800)
+    assert.isBelow(timing.wallMs, 5000)
   })
 })
 

@@ -2,8 +2,7 @@
  * Ctrl-C: every connection is closed at once, and what was finished is printed.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { spawn } from "node:child_process"
-import { command, type Endpoint, lines, rows, start, type Started, until, withEndpoint, withFiles } from "./harness.ts"
+import { type Endpoint, lines, rows, start, type Started, until, withEndpoint, withFiles } from "./harness.ts"
 
 const fast = "QUICKLY-ANSWERED"
 
@@ -14,6 +13,9 @@ const files = {
   "d-slow.md": "# Slow\n\nIt takes its time.",
   "e-slow.md": "# Slow\n\nIt takes its time."
 }
+
+/** It takes 20 to 80 ms (`npm run bench:memory` measures it); what it would wait for else takes 30 seconds. */
+const soon = 5000
 
 /** Three calls of each slow document wait for an answer that comes after 30 seconds. */
 const slow = 3 * 3
@@ -30,7 +32,7 @@ const interrupted = (args: ReadonlyArray<string>, signal: NodeJS.Signals = "SIGI
             () => endpoint.finished === 10 && endpoint.inFlight === slow
           )
           // The last answers are sent, but not yet read.
-          await new Promise((resolve) => setTimeout(resolve, 200))
+          await new Promise((resolve) => setTimeout(resolve, 1000))
           return await ended(job, endpoint, signal)
         } finally {
           job.child.kill("SIGKILL")
@@ -51,7 +53,7 @@ const ended = async ({ child, done }: Started, endpoint: Endpoint, signal: NodeJ
 const stopped = (run: Awaited<ReturnType<typeof interrupted>>) => {
   assert.strictEqual(run.code, 130)
   assert.isNull(run.signal)
-  assert.isBelow(run.ms, 1000)
+  assert.isBelow(run.ms, soon)
   assert.strictEqual(run.closed, slow)
   assert.strictEqual(run.finished, 10)
   assert.strictEqual(run.asked, 10 + slow)
@@ -85,7 +87,7 @@ describe("Ctrl-C", () => {
     const run = await interrupted(["--json"], "SIGTERM")
     assert.strictEqual(run.closed, slow)
     assert.lengthOf(lines(run.stdout), 2)
-    assert.isBelow(run.ms, 1000)
+    assert.isBelow(run.ms, soon)
     assert.notStrictEqual(run.code, 0)
     assert.strictEqual(run.stderr, "")
   })
@@ -98,7 +100,7 @@ describe("Ctrl-C", () => {
           await until("all documents wait", () => endpoint.inFlight === 15)
           const { closed, code, ms, stderr, stdout } = await ended(job, endpoint, "SIGINT")
           assert.strictEqual(code, 130)
-          assert.isBelow(ms, 1000)
+          assert.isBelow(ms, soon)
           assert.strictEqual(closed, 15)
           assert.strictEqual(stderr, "")
           assert.lengthOf(rows(stdout), 0)
@@ -116,7 +118,7 @@ describe("Ctrl-C", () => {
           await until("each call has failed a few times", () => endpoint.finished >= 9)
           const { code, ms, stderr } = await ended(job, endpoint, "SIGINT")
           assert.strictEqual(code, 130)
-          assert.isBelow(ms, 1000)
+          assert.isBelow(ms, soon)
           assert.strictEqual(stderr, "")
         } finally {
           job.child.kill("SIGKILL")
@@ -124,28 +126,16 @@ describe("Ctrl-C", () => {
       })))
 
   it("ends a job that waits for standard input", async () => {
-    const child = spawn(process.execPath, [
-      ...command,
-      "--json",
-      "--latency",
-      "0ms",
-      "-",
-      "examples/documents/bread.md"
-    ], {
-      env: {},
-      stdio: ["pipe", "pipe", "inherit"],
-      timeout: 20_000,
-      killSignal: "SIGKILL"
+    const { child, done, output } = start(["--json", "--latency", "0ms", "examples/documents/bread.md", "-"], {
+      stdin: { open: true }
     })
     try {
-      const exited = new Promise<number | null>((resolve) => child.on("exit", resolve))
-      child.stdin.write("not yet all")
-      // The other document is done by then.
-      await new Promise((resolve) => setTimeout(resolve, 2000))
+      child.stdin?.write("not yet all")
+      await until("the other document is done", () => output.stdout.includes("bread.md"))
       const sent = performance.now()
       child.kill("SIGINT")
-      assert.strictEqual(await exited, 130)
-      assert.isBelow(performance.now() - sent, 1000)
+      assert.strictEqual((await done).code, 130)
+      assert.isBelow(performance.now() - sent, soon)
     } finally {
       child.kill("SIGKILL")
     }

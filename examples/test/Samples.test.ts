@@ -105,11 +105,13 @@ describe("--json", () => {
       after("summarize", "keywords")
       after("quality", "title")
       after("quality", "category")
-      for (const name of ["title", "keywords", "category"]) assert.isBelow(step(line, name).startMs, latency)
+      const first = ["title", "keywords", "category"].map((name) => step(line, name))
+      assert.isBelow(Math.max(...first.map(({ startMs }) => startMs)), Math.min(...first.map(({ endMs }) => endMs)))
       assert.isAtMost(line.timing.criticalMs, line.timing.wallMs + tolerance)
       assert.isAtLeast(line.timing.criticalMs, 2 * latency - 2)
       assert.isAbove(inARow(line), 5 * latency - 5)
-      assert.isBelow(line.timing.wallMs, 4 * latency, "two waves of calls, not five")
+      // A busy machine makes both longer.
+      assert.isBelow(line.timing.wallMs, 0.7 * inARow(line), "two waves of calls, not five")
     }
   })
 

@@ -116,11 +116,13 @@ describe("documents that can't be read", () => {
   /** `args`, when it isn't the file itself; `words` as a reader should see them. */
   const broken: ReadonlyArray<{
     readonly what: string
+    readonly arg?: string
     readonly file: string
     readonly content?: string | Uint8Array
     readonly tag: string
     readonly words: RegExp
   }> = [
+    { what: "nothing", arg: "", file: "\"\"", tag: "FileMissing", words: /no such file/ },
     { what: "a missing file", file: "gone.md", tag: "FileMissing", words: /no such file/ },
     { what: "a pattern without match", file: "*.nothing", tag: "FileMissing", words: /nothing matches/ },
     { what: "NUL bytes", file: "nul.txt", content: "text\0text", tag: "FileBinary", words: /not text/ },
@@ -147,7 +149,7 @@ describe("documents that can't be read", () => {
     ["also.md", text],
     ...broken.flatMap(({ content, file }) => content === undefined ? [] : [[file, content] as const])
   ])
-  const args = ["good.md", ...broken.map(({ file }) => file), "also.md", "--max-bytes", "2000", ...offline]
+  const args = ["good.md", ...broken.map(({ arg, file }) => arg ?? file), "also.md", "--max-bytes", "2000", ...offline]
 
   it("have a line each with their own tag, and the others are done", () =>
     withFiles(files, async (cwd) => {

@@ -21,7 +21,8 @@ export const command: ReadonlyArray<string> = ["--conditions=@effect-dspy/source
 export interface Options {
   readonly cwd?: string
   readonly env?: { readonly [name: string]: string }
-  readonly stdin?: string | Uint8Array
+  /** What is written to it; an object leaves it to the caller. */
+  readonly stdin?: string | Uint8Array | { readonly open: true }
   /** Whom the process belongs to, else whoever runs the tests. */
   readonly uid?: number
 }
@@ -61,7 +62,8 @@ export const start = (args: ReadonlyArray<string>, options: Options = {}): Start
     output.stderr += text
   })
   // The job may end without having read all of its input.
-  child.stdin?.on("error", () => {}).end(options.stdin)
+  child.stdin?.on("error", () => {})
+  if (typeof options.stdin === "string" || options.stdin instanceof Uint8Array) child.stdin?.end(options.stdin)
   const done = new Promise<Run>((resolve, reject) => {
     child.on("error", reject)
     child.on("close", (code, signal) => resolve({ code, signal, ...output }))
@@ -269,9 +271,9 @@ const signatureOf = (text: string): string => {
   return "text" in body ? body.text.format.name : body.response_format.json_schema.name
 }
 
-/** Waits until something is so, at most ten seconds. */
+/** Waits until something is so, at most a minute: a busy machine takes ten seconds to start a process. */
 export const until = async (what: string, condition: () => boolean): Promise<void> => {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + 60_000
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))

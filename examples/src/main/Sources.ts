@@ -59,6 +59,8 @@ const expandOne = Effect.fnUntraced(function*(arg: string, base: string) {
   const fs = yield* FileSystem.FileSystem
   const paths = yield* Path.Path
   if (arg === stdin) return [{ name: arg, path: Result.succeed(stdin) }]
+  // What is left of a shell's variable that isn't set. As a path it would be the directory the user stands in.
+  if (arg === "") return [failed(new FileMissing({ file: "\"\"" }))]
   const found = (name: string): Source => ({ name, path: Result.succeed(paths.resolve(base, name)) })
   const info = yield* Effect.result(fs.stat(paths.resolve(base, arg)))
   if (Result.isSuccess(info)) {
