@@ -55,6 +55,12 @@ export const make = (options: {
   let asked = -Infinity
   let wantsToAsk = true
 
+  /** A store that fails is left alone for a while. */
+  const rest = () => {
+    asked = nextRound
+    due.clear()
+  }
+
   const ask = (time: number) =>
     Effect.suspend(() => {
       asked = time
@@ -64,7 +70,7 @@ export const make = (options: {
       if (ready.length === 0) return Effect.void
       return Effect.map(claims.dueWithin(ready, horizonMillis), (found) => {
         for (const [name, millis] of found) due.set(name, time + Math.ceil(millis))
-      })
+      }).pipe(Effect.tapError(() => Effect.sync(rest)))
     })
 
   return Effect.forever(Effect.gen(function*() {
@@ -90,7 +96,7 @@ export const make = (options: {
       if (!told && !came) continue
       wantsToAsk = true
       due.delete(name)
-      if (isReady()) yield* quietly("bell", claims.bell(name))
+      if (isReady()) yield* quietly("bell", Effect.tapError(claims.bell(name), () => Effect.sync(rest)))
     }
     if (wantsToAsk && time - asked >= restMillis) yield* quietly("due", ask(time))
   }))
