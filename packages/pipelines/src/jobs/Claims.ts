@@ -73,7 +73,7 @@ export type Settlement =
  *   that time; below zero when it fell due just now
  * - `settle`: tells whether the job was still this worker's; `history` is written with it
  * - `record`: writes the history of running jobs, of those that are still this worker's
- * - `remember`, `recall`: the memo of a job, sealed text by key
+ * - `remember`, `recall`, `forget`: the memo of a job, sealed text by key
  * - `heard`: the value of a signal, if it came
  * - `cancelRequested`: those of `ids` that somebody wants cancelled
  * - `adopt`: makes jobs due that waited for a worker who knows their name
@@ -93,6 +93,7 @@ export interface Service {
   ) => Effect.Effect<void, StoreError>
   readonly recall: (id: JobId, key: string) => Effect.Effect<string | undefined, StoreError>
   readonly remember: (id: JobId, key: string, value: string) => Effect.Effect<void, StoreError>
+  readonly forget: (id: JobId) => Effect.Effect<void, StoreError>
   readonly heard: (id: JobId, name: string) => Effect.Effect<string | undefined, StoreError>
   readonly cancelRequested: (ids: ReadonlyArray<JobId>) => Effect.Effect<ReadonlyArray<JobId>, StoreError>
   readonly adopt: (names: ReadonlyArray<string>) => Effect.Effect<void, StoreError>

@@ -240,6 +240,10 @@ const make: Effect.Effect<Bench, never, Handlers | Scope.Scope> = Effect.gen(fun
     record: () => Effect.void,
     recall: (id, key) => Effect.sync(() => memo.get(`${id}/${key}`)),
     remember: (id, key, value) => Effect.sync(() => void memo.set(`${id}/${key}`, value)),
+    forget: (id) =>
+      Effect.sync(() => {
+        for (const key of memo.keys()) if (key.startsWith(`${id}/`)) memo.delete(key)
+      }),
     heard: (id, name) => Effect.sync(() => signals.get(`${id}/${name}`)),
     cancelRequested: () => Effect.succeed([]),
     adopt: () => Effect.void

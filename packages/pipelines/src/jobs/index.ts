@@ -4,6 +4,7 @@
 export * as Claims from "./Claims.ts"
 export * as Codec from "./Codec.ts"
 export * as Cron from "./Cron.ts"
+export * as Durable from "./Durable.ts"
 export * as Engine from "./engine/Engine.ts"
 export * as Failure from "./Failure.ts"
 export * as Group from "./Group.ts"

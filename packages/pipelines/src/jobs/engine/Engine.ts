@@ -228,6 +228,10 @@ const make = Effect.fnUntraced(function*(options: Options, engine: Engine) {
         Effect.map((value) => Inspect.remembered(value))
       ),
     remember: (id, key, value) => StoreError.during("remember")(Effect.asVoid(remember({ id, key, value }))),
+    forget: (id) =>
+      StoreError.during("forget")(
+        Effect.asVoid(sql`DELETE FROM effect_persistence WHERE store_id = ${Settle.store(id)}`)
+      ),
     heard: (id, name) =>
       StoreError.during("signal")(Effect.map(
         sql<{ readonly value: string }>`SELECT value FROM effect_dspy_signals WHERE job_id = ${id} AND name = ${name}`,
