@@ -54,11 +54,20 @@ describe("workflow.ts", () => {
           if (server === undefined) throw new Error("no PostgreSQL")
           const db = await Effect.runPromise(postgres.createDatabase(server, `workflow_test_${process.pid}`))
           const runner = async () =>
-            start([
-              "runner",
-              ...["--db", db, "--port", `${await freePort()}`],
-              ...["--lm", "compatible/m", "--base-url", endpoint.url]
-            ], cwd)
+            start(
+              [
+                "runner",
+                "--db",
+                db,
+                "--port",
+                `${await freePort()}`,
+                "--lm",
+                "compatible/m",
+                "--base-url",
+                endpoint.url
+              ],
+              cwd
+            )
           const first = await runner()
           const started = [first]
           try {
