@@ -92,6 +92,10 @@ export const request = (seed: number, metadata: ReadonlyArray<NonNullable<Conten
 
   const own = tools.filter(() => chance(0.3))
   const made = signature(seed)
+  // One whose parameters are of any form.
+  if (chance(0.4)) {
+    own.push({ name: "made", description: "Of any form.", parameters: signature(seed + 7919).derived.jsonSchema })
+  }
   return {
     messages,
     output: chance(0.3) ? { _tag: "Text" } : {
