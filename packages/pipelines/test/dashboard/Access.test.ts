@@ -5,9 +5,10 @@ import { Dashboard, WeakToken } from "@effect-dspy/pipelines/dashboard"
 import { Job } from "@effect-dspy/pipelines/jobs"
 import { Sqlite } from "@effect-dspy/pipelines/sqlite"
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Console, Effect, Layer, Redacted, Schema } from "effect"
+import { ConfigProvider, Console, Effect, Layer, Logger, Redacted, Schema, Tracer } from "effect"
 import { HttpServer } from "effect/http"
 import { type IncomingHttpHeaders, request } from "node:http"
+import { inspect } from "node:util"
 
 const token = "0123456789abcdef-right"
 const Note = Job.make("note", { payload: { text: Schema.String } })
@@ -125,6 +126,8 @@ describe("the dashboard's door", () => {
       assert.strictEqual((yield* change(right, JSON.stringify({ change: "drop" }))).status, 400)
       const many = JSON.stringify({ change: "cancel", ids: Array.from({ length: 1000 }, (_, n) => `${n}`) })
       assert.strictEqual((yield* change(right, many)).status, 400)
+      const big = JSON.stringify({ change: "pause", queue: "x".repeat(1_000_000) })
+      assert.isAtLeast((yield* change(right, big)).status, 400)
       assert.notInclude((yield* ask(at, "/api/feed")).body, "\"paused\":true")
       const own = { ...right, origin: `http://127.0.0.1:${at}`, "sec-fetch-site": "same-origin" }
       assert.deepEqual(JSON.parse((yield* change(own)).body), { count: 0, again: false })
@@ -173,6 +176,38 @@ describe("the dashboard's door", () => {
         }).pipe(Effect.provide(serve({ showContent })))
       assert.include(yield* told(true), secret)
       assert.notInclude(yield* told(false), secret)
+    }))
+
+  it.live("the token stands in no span and no log", () =>
+    Effect.gen(function*() {
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      const logged: Array<unknown> = []
+      const logger = Logger.make(({ message }) => void logged.push(message))
+      yield* Effect.gen(function*() {
+        const at = yield* port
+        for (const path of paths) {
+          yield* ask(at, path, bearer(token))
+          yield* ask(at, path, basic(token))
+        }
+        yield* ask(at, "/api/change", { ...json, ...bearer(token) }, pause)
+      }).pipe(
+        Effect.provide(
+          serve({ host: "0.0.0.0" }).pipe(
+            Layer.provide([Layer.succeed(Tracer.Tracer, tracer), Logger.layer([logger])])
+          )
+        )
+      )
+      const told = [...logged, ...spans.flatMap(({ attributes, events }) => [[...attributes], events])]
+      assert.isAbove(spans.length, 0)
+      const text = told.map((part) => inspect(part, { depth: 10 })).join("\n")
+      for (const secret of [token, basic(token).authorization.slice(6)]) assert.notInclude(text, secret)
     }))
 
   it.live("every answer keeps the page to itself", () =>

@@ -1,6 +1,9 @@
 /** A real Chromium, the machine's own where `CHROMIUM_PATH` names it. */
 import chromium from "@sparticuz/chromium"
 import { Effect } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { type Browser, type BrowserContextOptions, chromium as playwright, type Page } from "playwright-core"
 
 const flags = [
@@ -12,8 +15,24 @@ const flags = [
   "--disable-sync"
 ]
 
-export const launch = async (): Promise<Browser> =>
-  playwright.launch({ executablePath: process.env["CHROMIUM_PATH"] ?? await chromium.executablePath(), args: flags })
+/**
+ * Unpacks the browser into a directory of its own and starts it: the package would unpack it where every process looks
+ * for it, and one that comes while another is at it would start half a browser.
+ */
+export const launch = async (): Promise<Browser> => {
+  const own = process.env["CHROMIUM_PATH"]
+  if (own !== undefined) return playwright.launch({ executablePath: own, args: flags })
+  const home = mkdtempSync(join(tmpdir(), "effect-dspy-chromium-"))
+  const before = process.env["TMPDIR"]
+  process.env["TMPDIR"] = home
+  const executablePath = await chromium.executablePath().finally(() => {
+    if (before === undefined) delete process.env["TMPDIR"]
+    else process.env["TMPDIR"] = before
+  })
+  const browser = await playwright.launch({ executablePath, args: flags })
+  browser.once("disconnected", () => rmSync(home, { recursive: true, force: true }))
+  return browser
+}
 
 /** A page, and what it did: what it asked for, and what it complained of. */
 export interface Watched {
