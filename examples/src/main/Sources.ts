@@ -34,7 +34,7 @@ export interface Source {
 
 const stdin = "-"
 
-const documents = "**/*.{md,markdown,txt}"
+const document = /\.(?:md|markdown|txt)$/i
 
 /** All documents the arguments name, each once, in the order they are named. `base` is the user's directory. */
 export const expand = Effect.fn("Sources.expand")(function*(args: ReadonlyArray<string>, base: string) {
@@ -65,19 +65,12 @@ const expandOne = Effect.fnUntraced(function*(arg: string, base: string) {
   const info = yield* Effect.result(fs.stat(paths.resolve(base, arg)))
   if (Result.isSuccess(info)) {
     if (info.success.type !== "Directory") return [found(arg)]
-    const folder = paths.resolve(base, arg)
-    const { names, unreadable } = yield* matches(documents, folder, ["**/node_modules/**"])
-    const closed = new Map(unreadable.map((inside) => [paths.join(arg, paths.relative(folder, inside)), inside]))
-    if (names.length === 0 && closed.size === 0) return [failed(new FolderEmpty({ file: arg }))]
-    return [...names.map((name) => paths.join(arg, name)), ...closed.keys()].toSorted().map((name) =>
-      closed.has(name)
-        ? failed(new FileUnreadable({ file: name, problem: "no permission to look into it" }))
-        : found(name)
-    )
+    const inside = yield* walk(paths.resolve(base, arg), arg)
+    return inside.length === 0 ? [failed(new FolderEmpty({ file: arg }))] : inside
   } else if (info.failure.reason._tag !== "NotFound") {
     return [failed(new FileUnreadable({ file: arg, problem: problem(info.failure) }))]
   } else if (isDynamicPattern(arg)) {
-    const { names } = yield* matches(arg, base, [])
+    const names = yield* matches(arg, base)
     if (names.length > 0) return names.map(found)
   }
   return [failed(new FileMissing({ file: arg }))]
@@ -85,38 +78,51 @@ const expandOne = Effect.fnUntraced(function*(arg: string, base: string) {
 
 const failed = (error: FileError): Source => ({ name: error.file, path: Result.fail(error) })
 
-/** What a pattern matches, and the directories that could not be looked into. */
-const matches = (pattern: string, cwd: string, ignore: ReadonlyArray<string>) =>
-  Effect.promise(async (signal) => {
-    const unreadable: Array<string> = []
-    // The walk passes such directories over without a word. It calls `readdir` in this one form.
-    const readdir = (path: string, options: { withFileTypes: true }, done: (...results: Listing) => void) =>
-      NodeFS.readdir(path, options, (error, entries) => {
-        if (error !== null) unreadable.push(path)
-        done(error, entries?.filter((entry) => !entry.isSymbolicLink() || !isFolder(`${path}/${entry.name}`)))
-      })
-    const names = await glob(pattern, {
-      cwd,
-      signal,
-      ignore: [...ignore],
-      dot: false,
-      caseSensitiveMatch: false,
-      expandDirectories: false,
-      fs: { readdir: readdir as typeof NodeFS.readdir }
-    })
-    return { names: names.toSorted(), unreadable }
-  })
+/** What a pattern matches. */
+const matches = (pattern: string, cwd: string) =>
+  Effect.map(
+    Effect.promise((signal) =>
+      glob(pattern, { cwd, signal, dot: false, caseSensitiveMatch: false, expandDirectories: false })
+    ),
+    (names) => names.toSorted()
+  )
+
+/**
+ * The documents in a directory and below, as they are called from `name` on, and the directories that can't be looked
+ * into. One directory after the other, so that Ctrl-C is heard in between.
+ */
+const walk = Effect.fnUntraced(function*(folder: string, name: string) {
+  const paths = yield* Path.Path
+  const sources: Array<Source> = []
+  const open = [""]
+  for (let below = open.pop(); below !== undefined; below = open.pop()) {
+    const here = below
+    const within = paths.join(folder, here)
+    const entries = yield* Effect.result(
+      Effect.tryPromise(() => NodeFS.promises.readdir(within, { withFileTypes: true }))
+    )
+    if (Result.isFailure(entries)) {
+      const file = paths.join(name, here)
+      sources.push(failed(new FileUnreadable({ file, problem: "no permission to look into it" })))
+      continue
+    }
+    for (const entry of entries.success) {
+      if (entry.name.startsWith(".") || entry.name === "node_modules") continue
+      const path = paths.join(here, entry.name)
+      if (entry.isDirectory()) open.push(path)
+      else if (
+        document.test(entry.name) && (entry.isFile() || entry.isSymbolicLink() && (yield* isFile(within, entry)))
+      ) {
+        sources.push({ name: paths.join(name, path), path: Result.succeed(paths.join(folder, path)) })
+      }
+    }
+  }
+  return sources.toSorted((a, b) => a.name < b.name ? -1 : 1)
+})
 
 // A link to a directory is not entered: it may lead back up, and then there is no end to it.
-const isFolder = (link: string): boolean => {
-  try {
-    return NodeFS.statSync(link).isDirectory()
-  } catch {
-    return false
-  }
-}
-
-type Listing = [error: NodeJS.ErrnoException | null, entries: Array<NodeFS.Dirent> | undefined]
+const isFile = (folder: string, { name }: NodeFS.Dirent): Effect.Effect<boolean> =>
+  Effect.promise(() => NodeFS.promises.stat(`${folder}/${name}`).then((info) => info.isFile(), () => false))
 
 /** Why something can't be read, in the system's words where effect has none. */
 const problem = ({ reason }: PlatformError.PlatformError): string => {
