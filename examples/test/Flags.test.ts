@@ -141,7 +141,7 @@ describe.skipIf(!hasRecorder)("on a terminal", () => {
       cwd: root,
       env: { PATH: "/usr/bin:/bin", TERM: "xterm-256color", ...env },
       encoding: "utf8",
-      timeout: 20_000
+      timeout: 60_000
     })
     assert.strictEqual(status, 0)
     return stdout
@@ -168,7 +168,7 @@ describe.skipIf(!hasRecorder)("on a terminal", () => {
 
 describe("a reader that stops early", () => {
   it("ends the job without a word", async () => {
-    const { child, done, output } = start(["--json", "--latency", "100ms", "--concurrency", "1"])
+    const { child, done, output } = start(["--json", "--latency", "300ms", "--concurrency", "1"])
     child.stdout?.once("data", () => child.stdout?.destroy())
     const { code, signal, stderr } = await done
     assert.strictEqual(stderr, "")
@@ -182,7 +182,7 @@ describe("a reader that stops early", () => {
     const shell = spawn("sh", ["-c", `${words.map((word) => `'${word}'`).join(" ")} | head -1`], {
       cwd: root,
       env: { PATH: "/usr/bin:/bin" },
-      timeout: 20_000
+      timeout: 60_000
     })
     let stdout = ""
     let stderr = ""
