@@ -36,6 +36,7 @@ const endpoint = async (serve: (text: string, answer: () => void) => void) => {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     most: () => most,
+    inFlight: () => inFlight,
     close: () => {
       server.closeAllConnections()
       server.close()
@@ -43,14 +44,14 @@ const endpoint = async (serve: (text: string, answer: () => void) => void) => {
   }
 }
 
-/** Every answer takes two seconds, or as long as it takes on a slow machine until all have asked. */
+/** Every answer takes equally long: until all have asked, and two seconds more. */
 const together = (count: number) => {
   const waiting: Array<{ readonly came: number; readonly answer: () => void }> = []
   return (_: string, answer: () => void) => {
     waiting.push({ came: performance.now(), answer })
     if (waiting.length < count) return
     const now = performance.now()
-    const millis = Math.max(2000, now - (waiting[0]?.came ?? now))
+    const millis = 2000 + now - (waiting[0]?.came ?? now)
     for (const { answer, came } of waiting) setTimeout(answer, came + millis - now)
   }
 }
@@ -76,18 +77,30 @@ const limited = (atOnce: number) => {
 export const flight = async (at: string, calls = 5000) => {
   const lm = await endpoint(together(calls))
   const process = await worker({ DB: at, LM_URL: lm.url, CONCURRENCY: `${calls}` }, "flight.mjs")
-  const before = await process.peak()
+  const before = (await process.memory()).now
+  let held = 0
+  let over = false
+  const looking = (async () => {
+    while (!over) {
+      const { now } = await process.memory()
+      if (lm.inFlight() === calls) held = Math.max(held, now)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  })()
   const start = performance.now()
   await Effect.runPromise(
     Effect.andThen(Job.enqueueMany(Wait, numbers(calls)), drained).pipe(Effect.provide(store(at)))
   )
+  over = true
+  await looking
   const seconds = (performance.now() - start) / 1000
   console.log(`${calls} calls of 2 s in one worker process`)
   console.table({
     "most in flight": lm.most(),
     "all done after": `${seconds.toFixed(1)} s`,
     "memory before": `${Math.round(before / 1_000_000)} MB`,
-    "most memory": `${Math.round((await process.peak()) / 1_000_000)} MB`
+    "memory with all in flight": `${Math.round(held / 1_000_000)} MB`,
+    "most memory, while answers come": `${Math.round((await process.memory()).peak / 1_000_000)} MB`
   })
   await process.end()
   lm.close()

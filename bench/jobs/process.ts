@@ -8,11 +8,14 @@ interface Answer {
   readonly cpu: number
   /** The most memory it has had, in bytes. */
   readonly peak: number
+  /** The memory it has now. */
+  readonly now: number
 }
 
+/** A worker in plain JavaScript runs on built packages, with a small nursery: see `docs/jobs.md`, Many calls at once. */
 export const worker = async (env: { readonly [name: string]: string }, file = "worker.ts") => {
   const child = fork(join(import.meta.dirname, file), {
-    execArgv: file.endsWith(".ts") ? ["--conditions=@effect-dspy/source"] : [],
+    execArgv: file.endsWith(".ts") ? ["--conditions=@effect-dspy/source"] : ["--max-semi-space-size=8"],
     env: { ...process.env, ...env }
   })
   await once(child, "message")
@@ -23,7 +26,7 @@ export const worker = async (env: { readonly [name: string]: string }, file = "w
   }
   return {
     cpu: async () => (await ask()).cpu,
-    peak: async () => (await ask()).peak,
+    memory: ask,
     end: async () => {
       child.kill("SIGTERM")
       await once(child, "exit")

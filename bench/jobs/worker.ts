@@ -36,5 +36,5 @@ WorkerMain.run(
 
 process.on("message", () => {
   const { system, user } = process.cpuUsage()
-  process.send?.({ cpu: user + system, peak: process.resourceUsage().maxRSS * 1024 })
+  process.send?.({ cpu: user + system, peak: process.resourceUsage().maxRSS * 1024, now: process.memoryUsage.rss() })
 })
