@@ -5,6 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { spawn } from "node:child_process"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { type Answer, type Asked, type Endpoint, root, until, withEndpoint, withFiles } from "./harness.ts"
 
@@ -32,8 +33,9 @@ const start = (script: string, args: ReadonlyArray<string>, { cwd, env }: Place)
   const file = join(root, "examples/src/jobs", `${script}.ts`)
   const child = spawn(process.execPath, ["--conditions=@effect-dspy/source", file, ...args], {
     cwd,
-    env,
-    timeout: 25_000
+    // Node may keep what it made of the sources: ten starts a test, half as long each.
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"), ...env },
+    timeout: 100_000
   })
   const output = { stdout: "", stderr: "" }
   child.stdout.setEncoding("utf8").on("data", (text: string) => output.stdout += text)
@@ -124,7 +126,7 @@ describe("jobs from the command line", () => {
           `[{"queue":"llm","state":"succeeded","count":2}]\n`
         )
       }
-    ), 60_000)
+    ), 180_000)
 
   it("a running one is cancelled, a dead one keeps what it had and is retried, by other processes", () => {
     let refusing = true
@@ -132,7 +134,7 @@ describe("jobs from the command line", () => {
       { "a.md": "# One\n\nText.", "b.md": `# Two\n\n${slow}` },
       ({ signature, text }) =>
         text.includes(slow)
-          ? { delay: 60_000 }
+          ? { delay: 600_000 }
           : refusing && signature === "Summarize"
           ? { status: 401, body: "{}" }
           : {},
@@ -167,13 +169,13 @@ describe("jobs from the command line", () => {
         assert.strictEqual(await jobs(place, "ls", "--json"), "")
       }
     )
-  }, 60_000)
+  }, 180_000)
 
   it(
     "a paused queue rests until it is resumed, and a second Ctrl-C hands back at once",
     () =>
       withFiles({ "a.md": "# One\n\nText." }, (cwd) =>
-        withEndpoint(() => ({ delay: 60_000 }), async (endpoint) => {
+        withEndpoint(() => ({ delay: 600_000 }), async (endpoint) => {
           const place = { cwd, env: {} }
           const flags = ["--db", "sqlite:other.db", "--lm", "compatible/m"]
           assert.strictEqual((await run("enqueue", ["a.md", ...flags], place)).code, 0)
@@ -195,7 +197,7 @@ describe("jobs from the command line", () => {
             worker.child.kill("SIGKILL")
           }
         })),
-    60_000
+    180_000
   )
 
   it("what is wrong with a database, a model or the flags is one line", () =>
@@ -218,5 +220,5 @@ describe("jobs from the command line", () => {
         wrong("admin", ["ls", "--db", "sqlite:nowhere.db"], /^--db sqlite:nowhere\.db: there is no such file$/m),
         wrong("admin", ["ls", "--db", "mysql://me:secret@host/jobs"], /expected sqlite:FILE or postgres:/)
       ])
-    }), 60_000)
+    }), 180_000)
 })

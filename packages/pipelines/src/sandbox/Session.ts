@@ -56,10 +56,12 @@ export const make = <R>(
   limits: Limits
 ): Effect.Effect<CodeExecutor.Session, CodeError.CodeError, R | Scope.Scope> =>
   Effect.gen(function*() {
+    const { concurrency = 8 } = options
+    if (!(concurrency >= 1)) throw new TypeError(`a session: at least 1 call of functions at once, not ${concurrency}`)
     const context = yield* Effect.context<R>()
     const outer = yield* Effect.scope
     const turn = yield* Semaphore.make(1)
-    const permits = yield* Semaphore.make(options.concurrency ?? 8)
+    const permits = yield* Semaphore.make(concurrency)
     const opening: ToProcess = {
       type: "open",
       memoryBytes: limits.memoryBytes,
