@@ -15,10 +15,21 @@ import * as Program from "./Program.ts"
 
 const states = ["scheduled", "queued", "running", "retrying", "succeeded", "dead", "cancelled"] as const
 
-const db = Db.flag
+/** The flags all commands have. `lm` is taken so that one set of flags serves every command around jobs. */
+const root = Command.make("jobs").pipe(
+  Command.withDescription("Look at durable jobs and tell them what to do"),
+  Command.withSharedFlags({
+    db: Db.flag,
+    lm: Program.lm.pipe(Flag.optional, Flag.withDescription("Taken and not used: no model is asked here"))
+  })
+)
 
-/** Every command takes it, so that one set of flags serves all of them; those of this file ask no model. */
-const lm = Program.lm.pipe(Flag.optional, Flag.withDescription("Taken and not used: no model is asked here"))
+/** Runs on the store that the flags name. */
+const onStore = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(
+    root,
+    ({ db }) => Effect.provide(self, Documents.layer.pipe(Layer.provideMerge(Db.layer(db, { mustExist: true }))))
+  )
 
 const json = Flag.Boolean("json").pipe(Flag.withDefault(false), Flag.withDescription("One JSON object a line"))
 
@@ -30,17 +41,13 @@ const print = (line: string) => Console.log(line)
 
 const say = (line: string) => Console.error(line)
 
-const open = (db: string) => Documents.layer.pipe(Layer.provideMerge(Db.layer(db, { mustExist: true })))
-
 const ls = Command.make("ls", {
-  db,
-  lm,
   json,
   state: Flag.Literals("state", states).pipe(Flag.optional, Flag.withDescription("Only jobs in this state")),
   queue: Flag.String("queue").pipe(Flag.optional, Flag.withDescription("Only jobs of this queue")),
   name: Flag.String("name").pipe(Flag.optional, Flag.withDescription("Only jobs of this name")),
   limit: Program.atLeast("limit", 1).pipe(Flag.withDefault(100), Flag.withDescription("At most so many, default 100"))
-}, ({ db, json, limit, name, queue, state }) =>
+}, ({ json, limit, name, queue, state }) =>
   Effect.gen(function*() {
     const jobs = yield* Jobs
     const found = yield* jobs.list({
@@ -55,12 +62,12 @@ const ls = Command.make("ls", {
     if (found.length > 0) yield* print(table(found))
     const paused = yield* jobs.paused
     yield* say(`${summary(yield* jobs.counts)}${paused.length === 0 ? "" : `; paused: ${paused.join(", ")}`}`)
-  }).pipe(Effect.provide(open(db)))).pipe(Command.withDescription("Jobs, newest first"))
+  }).pipe(onStore)).pipe(Command.withDescription("Jobs, newest first"))
 
 const show = Command.make(
   "show",
-  { db, lm, json, id: Argument.String("ID") },
-  ({ db, id, json }) =>
+  { json, id: Argument.String("ID") },
+  ({ id, json }) =>
     Effect.gen(function*() {
       const jobs = yield* Jobs
       const documents = yield* Documents
@@ -80,15 +87,13 @@ const show = Command.make(
         yield* print(`document  ${document.value.status}`)
         for (const [field, value] of Object.entries(document.value.fields)) yield* print(`  ${field}: ${flat(value)}`)
       }
-    }).pipe(Effect.provide(open(db)))
+    }).pipe(onStore)
 ).pipe(Command.withDescription("Everything about one job"))
 
 const retry = Command.make("retry", {
-  db,
-  lm,
   ids,
   dead: Flag.Boolean("all-dead").pipe(Flag.withDefault(false), Flag.withDescription("All that are dead"))
-}, ({ db, dead, ids }) =>
+}, ({ dead, ids }) =>
   Effect.gen(function*() {
     const jobs = yield* Jobs
     const wanted = dead ? (yield* jobs.list({ state: "dead", limit: 1_000_000 })).map(({ id }) => id) : ids
@@ -96,9 +101,9 @@ const retry = Command.make("retry", {
     const count = yield* jobs.requeue(wanted)
     yield* say(`${count} of ${wanted.length} put back; they go on with what they have kept`)
     if (count < wanted.length) return yield* Effect.fail("failed" as const)
-  }).pipe(Effect.provide(open(db)))).pipe(Command.withDescription("Put dead or cancelled jobs back"))
+  }).pipe(onStore)).pipe(Command.withDescription("Put dead or cancelled jobs back"))
 
-const cancel = Command.make("cancel", { db, lm, ids }, ({ db, ids }) =>
+const cancel = Command.make("cancel", { ids }, ({ ids }) =>
   Effect.gen(function*() {
     const jobs = yield* Jobs
     yield* enough(ids, false)
@@ -117,31 +122,29 @@ const cancel = Command.make("cancel", { db, lm, ids }, ({ db, ids }) =>
       )
     }
     if (failed) return yield* Effect.fail("failed" as const)
-  }).pipe(Effect.provide(open(db)))).pipe(Command.withDescription("Cancel jobs, waiting or running"))
+  }).pipe(onStore)).pipe(Command.withDescription("Cancel jobs, waiting or running"))
 
 const pause = Command.make(
   "pause",
-  { db, lm, queue },
-  ({ db, queue }) =>
+  { queue },
+  ({ queue }) =>
     Effect.flatMap(Jobs, (jobs) => jobs.pause(queue)).pipe(
       Effect.andThen(say(`${queue} is paused: what runs goes on, nothing new is begun`)),
-      Effect.provide(open(db))
+      onStore
     )
 ).pipe(Command.withDescription("Let a queue rest"))
 
 const resume = Command.make(
   "resume",
-  { db, lm, queue },
-  ({ db, queue }) =>
+  { queue },
+  ({ queue }) =>
     Effect.flatMap(Jobs, (jobs) => jobs.resume(queue)).pipe(
       Effect.andThen(say(`${queue} goes on`)),
-      Effect.provide(open(db))
+      onStore
     )
 ).pipe(Command.withDescription("Let a paused queue go on"))
 
 const prune = Command.make("prune", {
-  db,
-  lm,
   succeeded: Program.duration("succeeded").pipe(
     Flag.withDefault(Duration.days(7)),
     Flag.withDescription("Keep succeeded and cancelled jobs so long, default 7d")
@@ -150,7 +153,7 @@ const prune = Command.make("prune", {
     Flag.withDefault(Duration.days(180)),
     Flag.withDescription("Keep dead jobs so long, default 180d")
   )
-}, ({ db, dead, succeeded }) =>
+}, ({ dead, succeeded }) =>
   Effect.gen(function*() {
     const jobs = yield* Jobs
     const count = yield* jobs.prune({
@@ -158,17 +161,15 @@ const prune = Command.make("prune", {
       deadMillis: Duration.toMillis(dead)
     })
     yield* say(`${count} deleted`)
-  }).pipe(Effect.provide(open(db)))).pipe(Command.withDescription("Delete jobs that ended long ago"))
+  }).pipe(onStore)).pipe(Command.withDescription("Delete jobs that ended long ago"))
 
 const watch = Command.make("watch", {
-  db,
-  lm,
   json,
   done: Flag.Boolean("until-done").pipe(
     Flag.withDefault(false),
     Flag.withDescription("End when every job has ended; exit code 1 when one is dead")
   )
-}, ({ db, done, json }) =>
+}, ({ done, json }) =>
   Effect.scoped(Effect.gen(function*() {
     const jobs = yield* Jobs
     const heard = yield* jobs.wake.heard
@@ -186,7 +187,7 @@ const watch = Command.make("watch", {
       yield* Effect.sleep("200 millis")
       yield* PubSub.takeUpTo(heard, 1000)
     }
-  })).pipe(Effect.provide(open(db)))).pipe(Command.withDescription("Counts, a line for each change, until Ctrl-C"))
+  })).pipe(onStore)).pipe(Command.withDescription("Counts, a line for each change, until Ctrl-C"))
 
 const enough = (ids: ReadonlyArray<string>, any: boolean) =>
   ids.length > 0 || any
@@ -246,9 +247,4 @@ const time = (millis: number): string => DateTime.formatIso(DateTime.makeUnsafe(
 
 const clock = (now: DateTime.Utc): string => DateTime.formatIso(now).slice(11, 19)
 
-Program.run(
-  Command.make("jobs").pipe(
-    Command.withDescription("Look at durable jobs and tell them what to do"),
-    Command.withSubcommands([ls, show, retry, cancel, pause, resume, prune, watch])
-  )
-)
+Program.run(root.pipe(Command.withSubcommands([ls, show, retry, cancel, pause, resume, prune, watch])))
