@@ -34,7 +34,11 @@ const files: { readonly [path: string]: (places: Places) => string } = {
     [
       "style.css",
       "main.js",
+      "address.js",
+      "state.js",
       "server.js",
+      "finding.js",
+      "unlocking.js",
       "format.js",
       "charts.js",
       "overview.js",
