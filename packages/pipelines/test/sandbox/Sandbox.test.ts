@@ -309,7 +309,7 @@ describe("its process", () => {
   it.live("that gets more from a function than it can hold is a typed error", () =>
     test(Effect.gen(function*() {
       const session = yield* open({
-        limits: { memoryBytes: 8_000_000 },
+        limits: { memoryBytes: 8_000_000, time: "20 seconds" },
         functions: { large: () => Effect.succeed("x".repeat(30_000_000)) }
       })
       assert.strictEqual((yield* failure(session, "await large()")).reason._tag, "MemoryLimit")
@@ -319,7 +319,7 @@ describe("its process", () => {
   it.live("variables that are too large do not start", () =>
     test(Effect.gen(function*() {
       const error = yield* Effect.flip(
-        open({ variables: { text: "x".repeat(8_000_000) }, limits: { memoryBytes: 2_000_000 } })
+        open({ variables: { text: "x".repeat(8_000_000) }, limits: { memoryBytes: 2_000_000, time: "20 seconds" } })
       )
       assert.strictEqual(error.reason._tag, "MemoryLimit")
     })))
