@@ -16,6 +16,8 @@ import { CircuitOpen } from "../LMErrorReason.ts"
 import type { Decorator } from "./Decorator.ts"
 import { wrap } from "./Make.ts"
 import { CircuitBreaker } from "./Persistence.ts"
+import type { Request } from "./Request.ts"
+import type { Service } from "./Tag.ts"
 
 /**
  * Fails with `CircuitOpen` while the circuit of this endpoint and model is open. Failures that speak of the
@@ -43,10 +45,22 @@ export const circuitBreaker = (): Decorator<never, EffectCircuitBreaker.CircuitB
     const key = `${lm.endpoint} ${lm.model}`
     return wrap(lm, (request) =>
       Effect.mapError(
-        breaker.execute(lm.generate(request), { key, classify }),
+        breaker.execute(sentOnce(lm, request), { key, classify }),
         (error) => error._tag === "LMError" ? error : LMError.make(lm.provider, lm.model, notSent(error.reason))
       ))
   })
+
+// `execute` writes a generator function for each call, and V8 keeps what such a function sees until the next full
+// collection, however short its life was. So it sees a request that is taken out when it is sent: kept, every call with
+// its prompt and its answer would outlive the nursery, which cost more than all the breaker does.
+const sentOnce = (lm: Service, request: Request): Effect.Effect<Completion, LMError.LMError> => {
+  let waiting: Request | undefined = request
+  return Effect.suspend(() => {
+    const leaving = waiting
+    waiting = undefined
+    return leaving === undefined ? Effect.die(new Error("a request was sent twice")) : lm.generate(leaving)
+  })
+}
 
 // Half open, a probe of another call is on its way; a store that fails, and was told to, says no more than that.
 const notSent = (reason: EffectCircuitBreaker.CircuitBreakerErrorReason): CircuitOpen =>
