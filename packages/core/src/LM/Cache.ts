@@ -75,10 +75,10 @@ export const cache = (options: Options = {}): Decorator => {
           ? Effect.die(new Error("a question was looked up twice"))
           : Effect.map(
             lm.generate(request),
-            (completion) => new Answer(completion, Request.accepts(request, completion))
+            (completion): Answer => ({ completion, accepted: Request.accepts(request, completion) })
           )
       })
-    const answers = EffectCache.makeWith<Identity.Key, Answer, LMError>(lookup, {
+    const answers = EffectCache.makeWith<string, Answer, LMError>(lookup, {
       capacity: options.capacity ?? 1000,
       timeToLive: (exit) => Exit.isSuccess(exit) && exit.value.accepted ? timeToLive : Duration.zero
     })
@@ -90,10 +90,11 @@ export const cache = (options: Options = {}): Decorator => {
           const answer = Effect.provideService(EffectCache.get(answers, keyOf(request)), Asking, asking)
           return Effect.flatMap(answer, (answer) => {
             if (take(asking) === undefined) return Effect.succeed(answer.completion)
+            const replayed: Completion = { ...answer.completion, replayed: true }
             // Two callers with one question may judge its answer differently.
-            return answer.accepted && !Request.accepts(request, answer.replayed)
+            return answer.accepted && !Request.accepts(request, replayed)
               ? lm.generate(request)
-              : hit("memory", lm, answer.replayed)
+              : hit("memory", lm, replayed)
           })
         })))
   }
@@ -134,15 +135,8 @@ const take = (asking: Asking): Request.Request | undefined => {
   return request
 }
 
-/** An answer as it came, and as it is given to those who did not send for it. */
-class Answer {
+/** An answer as it came. */
+interface Answer {
   readonly completion: Completion
   readonly accepted: boolean
-  readonly replayed: Completion
-
-  constructor(completion: Completion, accepted: boolean) {
-    this.completion = completion
-    this.accepted = accepted
-    this.replayed = { ...completion, replayed: true }
-  }
 }

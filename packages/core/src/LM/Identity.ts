@@ -5,8 +5,6 @@
  * account, the messages, the wished output with its schema, the tools, and every setting that can change the
  * answer. What only concerns the call (attempts, time, listeners, cache hints) is left out.
  */
-import * as Equal from "effect/Equal"
-import * as Hash from "effect/Hash"
 import type { Message } from "../Message.ts"
 import type { Output, Request, Tool, ToolChoice } from "./Request.ts"
 import * as Settings from "./Settings.ts"
@@ -64,61 +62,33 @@ export const of = (lm: Service, request: Request): string =>
   ])
 
 /**
- * The same identity for a map in memory. Nothing is written down for it: its texts are those of the request itself, what
- * is the same in many requests is written once, and two keys are equal when all their texts are.
- *
- * @category models
- */
-export class Key implements Equal.Equal {
-  private readonly texts: ReadonlyArray<string>
-  private readonly hash: number
-
-  constructor(texts: ReadonlyArray<string>) {
-    this.texts = texts
-    this.hash = texts.reduce(sampled, texts.length)
-  }
-
-  [Hash.symbol](): number {
-    return this.hash
-  }
-
-  [Equal.symbol](that: unknown): boolean {
-    return that instanceof Key && that.hash === this.hash && that.texts.length === this.texts.length &&
-      that.texts.every((text, index) => text === this.texts[index])
-  }
-}
-
-/** Characters of one text that go into a hash, about: reading all of a long prompt would cost more than comparing it. */
-const samples = 128
-
-const sampled = (hash: number, text: string): number => {
-  const { length } = text
-  let mixed = Math.imul(hash, 31) + length | 0
-  const step = length > samples ? Math.floor(length / samples) : 1
-  for (let at = 0; at < length; at += step) mixed = Math.imul(mixed, 31) + text.charCodeAt(at) | 0
-  // Prompts that were made from one template mostly differ near their end.
-  for (let at = Math.max(0, length - 16); at < length; at++) mixed = Math.imul(mixed, 31) + text.charCodeAt(at) | 0
-  return mixed
-}
-
-/**
- * Makes the keys of requests to one LM.
+ * Makes the keys of requests to one LM for a map in memory: the same identity, put together of the texts of the request
+ * itself. What is the same in many requests is written once. Keys are strings, which the engine hashes and compares,
+ * and begin with what differs most.
  *
  * @category constructors
  */
-export const keys = (lm: Service): (request: Request) => Key => {
+export const keys = (lm: Service): (request: Request) => string => {
   const asked = JSON.stringify([lm.endpoint, lm.provider, lm.model])
   const ofSettings = once((settings: Settings.Settings) =>
     JSON.stringify(wishes(Settings.merge(lm.defaults, settings)))
   )
   return ({ messages, output, settings, toolChoice, tools }) => {
-    const texts = [asked, ofSettings(settings), written(output)]
-    texts.push(tools === undefined ? "" : written(tools), toolChoice === undefined ? "" : JSON.stringify(toolChoice))
-    for (const { content, role } of messages) {
-      if (typeof content === "string") texts.push(role, content)
-      else texts.push(`${role}, parts`, JSON.stringify(content))
+    let key = ""
+    for (let index = messages.length - 1; index >= 0; index--) {
+      const message = messages[index]
+      if (message === undefined) continue
+      const { content, role } = message
+      // With its length before it, no text can be taken for the end of another.
+      if (typeof content === "string") key += `${role} ${content.length} ${content}`
+      else {
+        const parts = JSON.stringify(content)
+        key += `${role}, parts ${parts.length} ${parts}`
+      }
     }
-    return new Key(texts)
+    const choice = toolChoice === undefined ? "" : JSON.stringify(toolChoice)
+    const offered = tools === undefined ? "" : written(tools)
+    return `${key}\n${asked}\n${ofSettings(settings)}\n${choice}\n${offered}\n${written(output)}`
   }
 }
 
@@ -134,8 +104,20 @@ const once = <K extends object>(write: (key: K) => string): (key: K) => string =
   }
 }
 
-// Schemas and tools belong to a signature, not to a call.
-const written = once<Output | ReadonlyArray<Tool>>((value) => JSON.stringify(value))
+/** As many as programs have signatures; one that makes them without end must not fill this. */
+const most = 1000
+
+const numbers = new Map<string, string>()
+
+// Schemas and tools belong to a signature, not to a call, and are long: a number stands for each text.
+const written = once<Output | ReadonlyArray<Tool>>((value) => {
+  const text = JSON.stringify(value)
+  const known = numbers.get(text)
+  if (known !== undefined || numbers.size >= most) return known ?? text
+  const number = `#${numbers.size}`
+  numbers.set(text, number)
+  return number
+})
 
 /**
  * The endpoint of an LM that stands for several: whoever keeps answers must not take those of another row of models
