@@ -7,6 +7,7 @@
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Alarm from "./Alarm.ts"
 
@@ -33,7 +34,7 @@ export const within = <A, E, E2, R>(
         Fiber.interrupt(work),
         Effect.suspend(() => Effect.fail(onTimeout()))
       )))
-    work.addObserver((exit) => {
+    handOn(work, (exit) => {
       Alarm.cancel(alarm)
       resume(exit)
     })
@@ -54,3 +55,21 @@ export const fork = <A, E, R>(
 ): Fiber.Fiber<A, E> =>
   // The fiber holds what the effect needs: it is the one that would run it.
   Effect.runForkWith(fiber.context as Context.Context<R>)(self)
+
+/**
+ * Gives a fiber's exit to `done`, once, and then forgets `done`.
+ *
+ * A fiber keeps its observers in a list that V8 takes for long-lived where many calls are in flight when a program
+ * starts, and makes it old from then on. What an observer holds would outlive its call with it, until the next full
+ * collection: the prompt, the answer, the whole call. So the observer that stays there holds nothing.
+ *
+ * @category combinators
+ */
+export const handOn = <A, E>(fiber: Fiber.Fiber<A, E>, done: (exit: Exit.Exit<A, E>) => void): void => {
+  let waiting: typeof done | undefined = done
+  fiber.addObserver((exit) => {
+    const then = waiting
+    waiting = undefined
+    then?.(exit)
+  })
+}

@@ -118,7 +118,7 @@ const pair = (
         resume(Effect.ensuring(Effect.race(Fiber.join(first), lm.generate(request)), Fiber.interrupt(first)))
       }
     })
-    first.addObserver((exit) => {
+    Deadline.handOn(first, (exit) => {
       Alarm.cancel(alarm)
       if (!hedged) resume(exit)
     })
