@@ -19,6 +19,9 @@ export const reasoning = {
 }
 
 /**
+ * A signature that has a field `reasoning` of its own throws: it says itself what is to be written, and `Predict` does
+ * for it.
+ *
  * ```ts
  * import { ChainOfThought, Signature } from "@effect-dspy/core"
  * import { TestLM } from "@effect-dspy/core/testing"
@@ -37,5 +40,9 @@ export const make = <Name extends string, I extends Signature.Fields, O extends 
     Schema.Struct<I>["Type"],
     Schema.Struct<typeof reasoning & O>["Type"]
   >
-): Predict.Predictor<Name, I, typeof reasoning & O> =>
-  Predict.make(Signature.prepend({ output: reasoning })(signature), options)
+): Predict.Predictor<Name, I, typeof reasoning & O> => {
+  if ([signature.input, signature.output].some(({ fields }) => Object.hasOwn(fields, "reasoning"))) {
+    throw new TypeError(`${signature.name}: it has a field \`reasoning\` of its own; take Predict`)
+  }
+  return Predict.make(Signature.prepend({ output: reasoning })(signature), options)
+}

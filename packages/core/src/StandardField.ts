@@ -9,8 +9,9 @@
  *   `@valibot/to-json-schema`. Describe an arktype as `type("string", "@", "...")`: inline, the compiler can't infer what
  *   its `describe` gives.
  * - A schema that takes `undefined` is an optional field; a default is filled in.
- * - Values are written for prompts as JSON and have to be the same when they are read again. A transformation that can
- *   be gone through twice (trimming, coercing, a date from its text) is no trouble.
+ * - Inputs are values of the schema's output, as in effect. They are written for prompts as JSON and have to be the same
+ *   when they are read again: a transformation that can be gone through twice (trimming, coercing, a date from its text)
+ *   is no trouble, a one-way one (the length of a text) is for output fields.
  *
  * ```ts
  * import { Predict, Signature } from "@effect-dspy/core"
@@ -96,7 +97,10 @@ export const isStandard = (schema: unknown): schema is StandardSchemaV1 =>
  */
 export const lift = <const F extends Fields>(fields: F): Lifted<F> =>
   Object.fromEntries(
-    Object.entries(fields).map(([name, schema]) => [name, isStandard(schema) ? make(name, schema) : schema])
+    Object.entries(fields).map(([name, schema]) => {
+      if (!Schema.isSchema(schema) && !isStandard(schema)) throw new TypeError(`${name}: expected a schema`)
+      return [name, isStandard(schema) ? make(name, schema) : schema]
+    })
     // Field by field, what `Lifted` says.
   ) as Lifted<F>
 
@@ -169,7 +173,10 @@ const wrong = (found: ReadonlyArray<Found>): SchemaIssue.Issue => {
     : new SchemaIssue.Composite(Schema.Unknown.ast, [first, ...rest])
 }
 
-const unwritable = wrong([{ path: [], expected: "a value that its schema gives back when it is read as JSON" }])
+const unwritable = wrong([{
+  path: [],
+  expected: "a value that its schema reads back from JSON (a one-way transformation is for outputs)"
+}])
 
 /** The JSON form of a value, where the schema gives that value back, or gives one that stays as it is. */
 const encode = (

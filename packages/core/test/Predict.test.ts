@@ -79,6 +79,11 @@ describe("the output", () => {
       assert.strictEqual(think.name, "Mood")
       assert.deepStrictEqual(Object.keys(think.output.fields), ["reasoning", "label", "score"])
     }))
+
+  it("of a chain of thought can't have a reasoning of its own", () => {
+    const own = Signature.make("Own", { input: { text: Schema.String }, output: { reasoning: Schema.Int } })
+    assert.throws(() => ChainOfThought.make(own), "Own: it has a field `reasoning` of its own; take Predict")
+  })
 })
 
 describe("the input", () => {

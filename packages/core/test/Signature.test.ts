@@ -58,6 +58,11 @@ describe("Signature.make", () => {
     )
   })
 
+  it("a field that is no schema throws for untyped callers, and says which", () => {
+    const output = { b: Schema.String }
+    assert.throws(() => Signature.make("Plain", { input: { a: "string" as never }, output }), "a: expected a schema")
+  })
+
   it("needs an output field", () => {
     assert.throws(() => Signature.make("None", { input: { a: Schema.String }, output: {} }), TypeError, "None")
   })
