@@ -294,7 +294,7 @@ describe("a field of another library", () => {
       onFailure: (issues) => issues,
       onSuccess: () => []
     })
-    assert.match(found[0]?.expected ?? "", /gives back when it is read/)
+    assert.match(found[0]?.expected ?? "", /reads back from JSON/)
   })
 
   const problem = (declare: () => unknown): StandardField.StandardFieldError => {
