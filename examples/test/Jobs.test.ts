@@ -120,7 +120,7 @@ describe("jobs from the command line", () => {
         const again = await run("enqueue", ["a.md", "b.md", "nowhere.md"], place)
         assert.strictEqual(again.code, 1)
         assert.deepStrictEqual(again.stdout.trim().split("\n"), [...ids])
-        assert.strictEqual(again.stderr.trim().split("\n").length, 1)
+        assert.deepStrictEqual(again.stderr.trim().split("\n").slice(1), ids.map((id) => `${id}: already succeeded`))
         assert.strictEqual(
           await jobs(place, "watch", "--until-done", "--json"),
           `[{"queue":"llm","state":"succeeded","count":2}]\n`
@@ -200,6 +200,27 @@ describe("jobs from the command line", () => {
     180_000
   )
 
+  it("a model that this worker can't ask is no reason to try again, and is named", () =>
+    withFiles({ "a.md": "# One\n\nText." }, async (cwd) => {
+      const place = { cwd, env: {} }
+      const flags = ["a.md", "--lm", "anthropic/m"]
+      const id = (await run("enqueue", flags, place)).stdout.trim()
+      const queued = await run("enqueue", flags, place)
+      assert.strictEqual(queued.stderr, `${id}: already queued, with its own flags\n`)
+      const worker = start("worker", [], place)
+      try {
+        await until("it has failed", () => worker.output.stderr.includes("failed in attempt 1"))
+        const said = "failed in attempt 1: UsageError: --lm anthropic/MODEL needs a key: set ANTHROPIC_API_KEY"
+        assert.include(worker.output.stderr, `${id} ${said} after `)
+        worker.child.kill("SIGINT")
+        await worker.done
+        const { document, state } = await shown(place, id)
+        assert.deepStrictEqual([state, document?.error], ["dead", said])
+      } finally {
+        worker.child.kill("SIGKILL")
+      }
+    }), 180_000)
+
   it("what is wrong with a database, a model or the flags is one line", () =>
     withFiles({}, async (cwd) => {
       const place = { cwd, env: {} }
@@ -216,7 +237,14 @@ describe("jobs from the command line", () => {
           ["--db", "postgres://me:secret@127.0.0.1:1/jobs"],
           /^--db postgres:\/\/me:\*\*\*@127\.0\.0\.1:1\/jobs: .*ECONNREFUSED/
         ),
+        wrong(
+          "worker",
+          ["--db", "postgres://127.0.0.1:1/jobs"],
+          /^--db postgres:\/\/127\.0\.0\.1:1\/jobs: it names no user, expected postgres:\/\/USER@HOST\/DATABASE$/m
+        ),
         wrong("worker", ["--lm", "openai/m"], /OPENAI_API_KEY/),
+        wrong("enqueue", [".", "--lm", "banana"], /^--lm banana: expected offline, openai\/MODEL or compatible\/MODEL/),
+        wrong("dashboard", ["--db", "sqlite:nowhere.db"], /^--db sqlite:nowhere\.db: there is no such file$/m),
         wrong("admin", ["ls", "--db", "sqlite:nowhere.db"], /^--db sqlite:nowhere\.db: there is no such file$/m),
         wrong("admin", ["ls", "--db", "mysql://me:secret@host/jobs"], /expected sqlite:FILE or postgres:/)
       ])

@@ -57,9 +57,11 @@ const problem = (cause: unknown): string => {
   if (typeof cause !== "object" || cause === null) return String(cause)
   if ("reason" in cause && typeof cause.reason === "object") return problem(cause.reason)
   if ("cause" in cause && cause.cause !== undefined) return problem(cause.cause)
-  return "message" in cause && typeof cause.message === "string"
-    ? cause.message.replace(/\s+/g, " ")
-    : "it can't be opened"
+  if (!("message" in cause) || typeof cause.message !== "string") return "it can't be opened"
+  // The driver's words for a URL that names nobody, where the environment doesn't either.
+  return cause.message === "No username configured"
+    ? "it names no user, expected postgres://USER@HOST/DATABASE"
+    : cause.message.replace(/\s+/g, " ")
 }
 
 const refused = (problem: string): Layer.Layer<Db, UsageError> =>

@@ -38,7 +38,7 @@ const command = Command.make("jobs:dashboard", {
   const ready = Layer.effectDiscard(
     HttpServer.addressFormattedWith((address) => Console.error(`${Db.shown(db)} at ${address}, until Ctrl-C`))
   )
-  return Layer.launch(ready.pipe(Layer.provide(dashboard), Layer.provide(Db.layer(db))))
+  return Layer.launch(ready.pipe(Layer.provide(dashboard), Layer.provide(Db.layer(db, { mustExist: true }))))
 }).pipe(Command.withDescription("Look after jobs on a web page"))
 
 const told = (cause: unknown) => cause instanceof Error ? cause.message : String(cause)

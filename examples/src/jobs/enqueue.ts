@@ -2,14 +2,15 @@
  * `npm run jobs:enqueue -- FILE|DIR|GLOB ... [--db URL] [--lm MODEL] [--priority N] [--delay DURATION]`
  *
  * Puts documents into the app's table and a job for each beside it, all in one transaction, and prints the jobs' ids.
- * The same text is the same job: enqueued twice, it is done once.
+ * The same text is the same job: enqueued twice, it is done once, and standard error says what has become of it.
  */
-import { Job } from "@effect-dspy/pipelines/jobs"
+import { Job, type JobInfo, Jobs } from "@effect-dspy/pipelines/jobs"
 import { Console, Effect, Layer, Option, Result } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
 import * as process from "node:process"
+import * as Model from "../main/Model.ts"
 import * as Sources from "../main/Sources.ts"
 import * as Db from "./Db.ts"
 import { ProcessDocument } from "./DocumentProcessor.ts"
@@ -39,6 +40,7 @@ const command = Command.make("jobs:enqueue", {
   delay: Program.duration("delay").pipe(Flag.optional, Flag.withDescription("Due so much later"))
 }, ({ db, delay, files, lm, priority }) =>
   Effect.gen(function*() {
+    if (Option.isSome(lm)) yield* Model.check(lm.value)
     const base = process.env["INIT_CWD"] ?? process.cwd()
     let failed = false
     const read = (source: Sources.Source) =>
@@ -53,9 +55,18 @@ const command = Command.make("jobs:enqueue", {
       )
     const sources = yield* Sources.expand(files, base)
     const found = (yield* Effect.forEach(sources, read, { concurrency: 8 })).flat()
+    const payloads = found.map(({ id, version }) => ({
+      documentId: id,
+      version,
+      ...Option.match(lm, { onNone: () => undefined, onSome: (lm) => ({ lm }) })
+    }))
+    const unchanged = Option.isSome(lm) || Option.isSome(delay) || priority !== 0 ? ", with its own flags" : ""
     const enqueue = Effect.gen(function*() {
       const sql = yield* SqlClient.SqlClient
       const documents = yield* Documents
+      const jobs = yield* Jobs
+      const known = (yield* Effect.forEach(payloads, (payload) => jobs.find(idOf(payload)), { concurrency: 8 }))
+        .flatMap(Option.toArray)
       const all = Effect.andThen(
         Effect.forEach(found, ({ content, id, version }) => documents.add(id, version, content), {
           concurrency: 1,
@@ -63,15 +74,16 @@ const command = Command.make("jobs:enqueue", {
         }),
         Job.enqueueMany(
           ProcessDocument,
-          found.map(({ id, version }) => ({
-            documentId: id,
-            version,
-            ...Option.match(lm, { onNone: () => undefined, onSome: (lm) => ({ lm }) })
-          })),
+          payloads,
           { priority, ...Option.match(delay, { onNone: () => undefined, onSome: (delay) => ({ delay }) }) }
         )
       )
-      return yield* sql.withTransaction(all)
+      const ids = yield* sql.withTransaction(all)
+      yield* Effect.forEach(known, (job) => Console.error(`${job.id}: ${become(job)}${unchanged}`), {
+        concurrency: 1,
+        discard: true
+      })
+      return ids
     })
     // The payload fits its schema and there is no group; only the store may fail.
     const ids = yield* Effect.provide(
@@ -81,6 +93,13 @@ const command = Command.make("jobs:enqueue", {
     yield* Effect.forEach(ids, (id) => Console.log(id), { concurrency: 1, discard: true })
     if (failed) return yield* Effect.fail("failed" as const)
   })).pipe(Command.withDescription("Enqueue documents as durable jobs"))
+
+const idOf = (payload: { readonly documentId: string; readonly version: string }): JobInfo.JobId =>
+  Job.idOf(ProcessDocument.name, ProcessDocument.identify?.(payload) ?? "")
+
+/** What a job that was there before does now. */
+const become = ({ state }: JobInfo.JobInfo): string =>
+  state === "dead" ? "was dead, put back" : `already ${state}`
 
 const version = (content: string): string => createHash("sha256").update(content).digest("hex").slice(0, 12)
 

@@ -4,11 +4,12 @@
  * Works until it is told to end: the first Ctrl-C (or SIGTERM) drains, the second one hands running jobs back at
  * once. As many workers as you like share a database.
  */
-import { type Claims, StoreError, Worker, WorkerMain } from "@effect-dspy/pipelines/jobs"
+import { type Claims, Failure, StoreError, Worker, WorkerMain } from "@effect-dspy/pipelines/jobs"
 import { Cause, Clock, Config, Console, Effect, Exit, Layer, LayerMap, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import process from "node:process"
 import * as Model from "../main/Model.ts"
+import * as OneLine from "../main/OneLine.ts"
 import * as Db from "./Db.ts"
 import * as DocumentProcessor from "./DocumentProcessor.ts"
 import { Documents } from "./Documents.ts"
@@ -81,13 +82,13 @@ const around = (job: Claims.Claim, handler: Effect.Effect<unknown, unknown>) =>
   Effect.gen(function*() {
     const start = yield* Clock.currentTimeMillis
     const said = (what: string) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => Console.error(`${job.id} ${what} after ${now - start} ms`))
+      Effect.flatMap(Clock.currentTimeMillis, (now) => Console.error(`${job.id} ${OneLine.of(what)} after ${now - start} ms`))
     return yield* Effect.onExit(handler, (exit) =>
       Exit.isSuccess(exit)
         ? said("succeeded")
         : Cause.hasInterruptsOnly(exit.cause)
         ? said("was interrupted")
-        : said(`failed in attempt ${job.attempt}`))
+        : said(Failure.describe(Failure.fromCause(exit.cause, job.attempt).failure)))
   })
 
 /** What is wrong with the flags, the database or the model is one line and the exit code of wrong usage. */

@@ -30,6 +30,12 @@ export const layer = (options: Options): Layer.Layer<LM, UsageError> =>
     })
   )
 
+/** Fails for a name that no worker could make a model of; needs no key. */
+export const check = (lm: string): Effect.Effect<void, UsageError> =>
+  lm === "offline"
+    ? Effect.void
+    : Effect.flatMap(Effect.promise(() => import("./Vendor.ts")), ({ parse }) => Effect.fromResult(parse(lm)))
+
 const base = ({ baseUrl, latency, lm }: Options): Layer.Layer<LM, UsageError> => {
   if (lm !== "offline") {
     if (Option.isSome(latency)) return refused("--latency is for --lm offline only")

@@ -10,19 +10,26 @@ import { OllamaHost, Provider } from "@effect-dspy/providers"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import { UsageError } from "./UsageError.ts"
 
 const others = Object.keys(Provider.table).filter((name) => name !== "openai" && name !== "compatible")
 
+/** Who is asked for which model; fails for a name that no vendor has, and needs no key. */
+export const parse = (lm: string) => {
+  const asked = Provider.parse(lm)
+  const known = `offline, openai/MODEL or compatible/MODEL; also before the slash: ${others.join(", ")}`
+  return asked === undefined
+    ? Result.fail(new UsageError({ problem: `--lm ${lm}: expected ${known}` }))
+    : Result.succeed(asked)
+}
+
 /** The model `lm` names, at `baseUrl` or where the vendor's variables say. */
 export const layer = (lm: string, baseUrl: string | undefined): Layer.Layer<LM, UsageError> => {
-  const asked = Provider.parse(lm)
-  if (asked === undefined) {
-    return refused(
-      `--lm ${lm}: expected offline, openai/MODEL or compatible/MODEL; also before the slash: ${others.join(", ")}`
-    )
-  }
+  const parsed = parse(lm)
+  if (Result.isFailure(parsed)) return refused(parsed.failure.problem)
+  const asked = parsed.success
   const wrong = baseUrl === undefined ? undefined : mistake("--base-url", baseUrl)
   if (wrong !== undefined) return refused(wrong)
   const live = Provider.fromStringHttp(lm, baseUrl === undefined ? {} : { baseUrl }).pipe(

@@ -1,8 +1,9 @@
 /**
  * How a job failed, as it is stored: enough to act on, and no word of a prompt, a reply or a secret.
  *
- * Messages are kept only of errors that promise to be free of them: those of predictors. Of any other error the
- * name is kept and, for a bug, where in the code it happened. An error of the job's own `error` schema is stored
+ * Messages are kept only of errors that promise to be free of them: those of predictors, and those that say so
+ * themselves with `isMessageSafe: true`. Of any other error the name is kept and, for a bug, where in the code it
+ * happened. An error of the job's own `error` schema is stored
  * whole beside it, as its author wrote it down.
  */
 import * as LMError from "@effect-dspy/core/LMError"
@@ -67,11 +68,12 @@ const fromError = (error: unknown, attempt: number): Verdict => {
   const retryAfter = own(error, "retryAfter")
   const known = error instanceof LMError.LMError || error instanceof PredictError.OutputError
     || error instanceof PredictError.InputError
+  const message = known ? error.message : own(error, "isMessageSafe") === true ? own(error, "message") : undefined
   return {
     failure: {
       kind: "failed",
       name: nameOf(error),
-      ...(known ? { message: error.message } : undefined),
+      ...(typeof message === "string" ? { message } : undefined),
       attempt
     },
     error,
