@@ -30,35 +30,40 @@ describe("npm run jobs:dashboard", () => {
     "shows a file of jobs until Ctrl-C, and says in a line why it can't",
     { timeout: 90_000 },
     () =>
-      withFiles({ "tides.md": "# Tides\n\nThe sea rises and falls.", "moon.md": "# The moon\n\nIt pulls." }, async (cwd) => {
-        assert.strictEqual((await start("enqueue", ["moon.md"], cwd).ended).code, 0)
-        const dashboard = start("dashboard", ["--port", "0"], cwd)
-        const [, token = ""] = await dashboard.says(/token for changes, shown once: (\S+)/)
-        const [, url = ""] = await dashboard.says(/ at (http:\S+), until Ctrl-C/)
-        assert.strictEqual((await start("enqueue", ["tides.md"], cwd).ended).code, 0)
-        const { jobs } = await (await fetch(`${url}/api/jobs`)).json() as { jobs: ReadonlyArray<{ id: string }> }
-        assert.lengthOf(jobs, 2)
-        const change = (authorization: string) =>
-          fetch(`${url}/api/change`, {
-            method: "POST",
-            headers: { authorization, "content-type": "application/json" },
-            body: JSON.stringify({ change: "cancel", ids: jobs.map(({ id }) => id) })
+      withFiles(
+        { "tides.md": "# Tides\n\nThe sea rises and falls.", "moon.md": "# The moon\n\nIt pulls." },
+        async (cwd) => {
+          assert.strictEqual((await start("enqueue", ["moon.md"], cwd).ended).code, 0)
+          const dashboard = start("dashboard", ["--port", "0"], cwd)
+          const [, token = ""] = await dashboard.says(/token for changes, shown once: (\S+)/)
+          const [, url = ""] = await dashboard.says(/ at (http:\S+), until Ctrl-C/)
+          assert.strictEqual((await start("enqueue", ["tides.md"], cwd).ended).code, 0)
+          const { jobs } = await (await fetch(`${url}/api/jobs`)).json() as { jobs: ReadonlyArray<{ id: string }> }
+          assert.lengthOf(jobs, 2)
+          const change = (authorization: string) =>
+            fetch(`${url}/api/change`, {
+              method: "POST",
+              headers: { authorization, "content-type": "application/json" },
+              body: JSON.stringify({ change: "cancel", ids: jobs.map(({ id }) => id) })
+            })
+          assert.strictEqual((await change("Bearer not-this-one-at-all")).status, 401)
+          assert.deepEqual(await (await change(`Bearer ${token}`)).json(), { count: 2, again: false })
+
+          const taken = await start("dashboard", ["--port", new URL(url).port], cwd, {
+            DASHBOARD_TOKEN: "x".repeat(20)
           })
-        assert.strictEqual((await change("Bearer not-this-one-at-all")).status, 401)
-        assert.deepEqual(await (await change(`Bearer ${token}`)).json(), { count: 2, again: false })
+            .ended
+          assert.strictEqual(taken.code, 2)
+          assert.match(taken.said, /^port \d+: listen EADDRINUSE.*\n$/)
+          const weak = await start("dashboard", ["--port", "0"], cwd, { DASHBOARD_TOKEN: "short" }).ended
+          assert.strictEqual(weak.code, 2)
+          assert.match(weak.said, /^the dashboard's token needs at least 16 .*\n$/)
 
-        const taken = await start("dashboard", ["--port", new URL(url).port], cwd, { DASHBOARD_TOKEN: "x".repeat(20) })
-          .ended
-        assert.strictEqual(taken.code, 2)
-        assert.match(taken.said, /^port \d+: listen EADDRINUSE.*\n$/)
-        const weak = await start("dashboard", ["--port", "0"], cwd, { DASHBOARD_TOKEN: "short" }).ended
-        assert.strictEqual(weak.code, 2)
-        assert.match(weak.said, /^the dashboard's token needs at least 16 .*\n$/)
-
-        dashboard.child.kill("SIGINT")
-        const { code, said } = await dashboard.ended
-        assert.strictEqual(code, 130)
-        assert.lengthOf(said.split(token), 2)
-      })
+          dashboard.child.kill("SIGINT")
+          const { code, said } = await dashboard.ended
+          assert.strictEqual(code, 130)
+          assert.lengthOf(said.split(token), 2)
+        }
+      )
   )
 })

@@ -200,26 +200,30 @@ describe("jobs from the command line", () => {
     180_000
   )
 
-  it("a model that this worker can't ask is no reason to try again, and is named", () =>
-    withFiles({ "a.md": "# One\n\nText." }, async (cwd) => {
-      const place = { cwd, env: {} }
-      const flags = ["a.md", "--lm", "anthropic/m"]
-      const id = (await run("enqueue", flags, place)).stdout.trim()
-      const queued = await run("enqueue", flags, place)
-      assert.strictEqual(queued.stderr, `${id}: already queued, with its own flags\n`)
-      const worker = start("worker", [], place)
-      try {
-        await until("it has failed", () => worker.output.stderr.includes("failed in attempt 1"))
-        const said = "failed in attempt 1: UsageError: --lm anthropic/MODEL needs a key: set ANTHROPIC_API_KEY"
-        assert.include(worker.output.stderr, `${id} ${said} after `)
-        worker.child.kill("SIGINT")
-        await worker.done
-        const { document, state } = await shown(place, id)
-        assert.deepStrictEqual([state, document?.error], ["dead", said])
-      } finally {
-        worker.child.kill("SIGKILL")
-      }
-    }), 180_000)
+  it(
+    "a model that this worker can't ask is no reason to try again, and is named",
+    () =>
+      withFiles({ "a.md": "# One\n\nText." }, async (cwd) => {
+        const place = { cwd, env: {} }
+        const flags = ["a.md", "--lm", "anthropic/m"]
+        const id = (await run("enqueue", flags, place)).stdout.trim()
+        const queued = await run("enqueue", flags, place)
+        assert.strictEqual(queued.stderr, `${id}: already queued, with its own flags\n`)
+        const worker = start("worker", [], place)
+        try {
+          await until("it has failed", () => worker.output.stderr.includes("failed in attempt 1"))
+          const said = "failed in attempt 1: UsageError: --lm anthropic/MODEL needs a key: set ANTHROPIC_API_KEY"
+          assert.include(worker.output.stderr, `${id} ${said} after `)
+          worker.child.kill("SIGINT")
+          await worker.done
+          const { document, state } = await shown(place, id)
+          assert.deepStrictEqual([state, document?.error], ["dead", said])
+        } finally {
+          worker.child.kill("SIGKILL")
+        }
+      }),
+    180_000
+  )
 
   it("what is wrong with a database, a model or the flags is one line", () =>
     withFiles({}, async (cwd) => {

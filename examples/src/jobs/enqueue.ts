@@ -98,8 +98,7 @@ const idOf = (payload: { readonly documentId: string; readonly version: string }
   Job.idOf(ProcessDocument.name, ProcessDocument.identify?.(payload) ?? "")
 
 /** What a job that was there before does now. */
-const become = ({ state }: JobInfo.JobInfo): string =>
-  state === "dead" ? "was dead, put back" : `already ${state}`
+const become = ({ state }: JobInfo.JobInfo): string => state === "dead" ? "was dead, put back" : `already ${state}`
 
 const version = (content: string): string => createHash("sha256").update(content).digest("hex").slice(0, 12)
 

@@ -82,7 +82,8 @@ const around = (job: Claims.Claim, handler: Effect.Effect<unknown, unknown>) =>
   Effect.gen(function*() {
     const start = yield* Clock.currentTimeMillis
     const said = (what: string) =>
-      Effect.flatMap(Clock.currentTimeMillis, (now) => Console.error(`${job.id} ${OneLine.of(what)} after ${now - start} ms`))
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Console.error(`${job.id} ${OneLine.of(what)} after ${now - start} ms`))
     return yield* Effect.onExit(handler, (exit) =>
       Exit.isSuccess(exit)
         ? said("succeeded")
