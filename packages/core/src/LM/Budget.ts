@@ -138,11 +138,9 @@ const spend = (
   request: Request
 ): Effect.Effect<Completion, LMError.LMError> => {
   const estimated = estimate(fiber, lm, rates, request)
-  let seen = Usage.zero
+  const seen = new Seen()
   let reserved = false
-  const listening = Usage.observe((usage) => {
-    seen = seen === Usage.zero ? usage : Usage.add(seen, usage)
-  })
+  const listening = Usage.observe(noting(seen))
   // Reserved inside of what settles: no interruption comes in between.
   return Effect.onExit(
     Effect.suspend(() => {
@@ -154,11 +152,21 @@ const spend = (
     (exit) => {
       if (reserved) {
         budget.reserved = plus(budget.reserved, estimated, -1)
-        budget.spent = plus(budget.spent, taken(exit, seen, estimated))
+        budget.spent = plus(budget.spent, taken(exit, seen.usage, estimated))
       }
       return Effect.void
     }
   )
+}
+
+/** What was reported for one request. */
+class Seen {
+  usage = Usage.zero
+}
+
+// By itself: in the context of a fiber, a listener must not hold the request that is reported of.
+const noting = (seen: Seen) => (usage: Usage.Usage): void => {
+  seen.usage = seen.usage === Usage.zero ? usage : Usage.add(seen.usage, usage)
 }
 
 const estimate = (

@@ -28,21 +28,49 @@ export const within = <A, E, E2, R>(
   Effect.callback<A, E | E2>((resume) => {
     const work = fork(fiber, self)
     const done = work.pollUnsafe()
-    if (done !== undefined) return resume(done)
-    const alarm = Alarm.set(fiber, Duration.toMillis(limit), () =>
-      resume(Effect.andThen(
-        Fiber.interrupt(work),
-        Effect.suspend(() => Effect.fail(onTimeout()))
-      )))
-    handOn(work, (exit) => {
-      Alarm.cancel(alarm)
-      resume(exit)
-    })
-    return Effect.suspend(() => {
-      Alarm.cancel(alarm)
-      return Fiber.interrupt(work)
-    })
+    return done === undefined ? new Timed(fiber, work, limit, onTimeout, resume).leave : resume(done)
   })
+
+/** Work under a limit. It lets go of everything when it is over: `handOn` tells why. */
+class Timed<A, E, E2> {
+  readonly leave: Effect.Effect<void>
+  private readonly alarm: Alarm.Alarm
+  private readonly work: Fiber.Fiber<A, E>
+  private readonly onTimeout: () => E2
+  private resume: ((answer: Effect.Effect<A, E | E2>) => void) | undefined
+
+  constructor(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    work: Fiber.Fiber<A, E>,
+    limit: Duration.Duration,
+    onTimeout: () => E2,
+    resume: (answer: Effect.Effect<A, E | E2>) => void
+  ) {
+    this.work = work
+    this.onTimeout = onTimeout
+    this.resume = resume
+    this.alarm = Alarm.set(fiber, Duration.toMillis(limit), () => this.expire())
+    this.leave = Effect.suspend(() => {
+      Alarm.cancel(this.alarm)
+      return Fiber.interrupt(this.work)
+    })
+    handOn(work, (exit) => this.finish(exit))
+  }
+
+  private finish(exit: Exit.Exit<A, E>): void {
+    Alarm.cancel(this.alarm)
+    const { resume } = this
+    this.resume = undefined
+    resume?.(exit)
+  }
+
+  private expire(): void {
+    this.resume?.(Effect.andThen(
+      Fiber.interrupt(this.work),
+      Effect.suspend(() => Effect.fail(this.onTimeout()))
+    ))
+  }
+}
 
 /**
  * Runs an effect beside the fiber, with what that has in its context.
