@@ -16,6 +16,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Completion } from "../Completion.ts"
 import type { LMError } from "../LMError.ts"
@@ -108,22 +109,60 @@ const pair = (
   Effect.callback((resume) => {
     const first = Deadline.fork(fiber, lm.generate(request))
     const done = first.pollUnsafe()
-    if (done !== undefined) return resume(done)
-    let hedged = false
-    const alarm = Alarm.set(fiber, delay, () => {
-      const { attempts } = request
-      hedged = (attempts === undefined || Attempts.left(attempts)) && mayHedge()
-      // Whoever loses is interrupted, and both are when the caller gives up.
-      if (hedged) {
-        resume(Effect.ensuring(Effect.race(Fiber.join(first), lm.generate(request)), Fiber.interrupt(first)))
-      }
-    })
-    Deadline.handOn(first, (exit) => {
-      Alarm.cancel(alarm)
-      if (!hedged) resume(exit)
-    })
-    return Effect.suspend(() => {
-      Alarm.cancel(alarm)
-      return Fiber.interrupt(first)
-    })
+    return done === undefined
+      ? new Pair(fiber, lm, request, delay, mayHedge, first, resume).leave
+      : resume(done)
   })
+
+/** The first request, and the second while there may be one. It lets go of everything when the first is over. */
+class Pair {
+  readonly leave: Effect.Effect<void>
+  private readonly lm: Service
+  private readonly mayHedge: () => boolean
+  private readonly first: Fiber.Fiber<Completion, LMError>
+  private readonly alarm: Alarm.Alarm
+  private request: Request | undefined
+  private resume: ((answer: Effect.Effect<Completion, LMError>) => void) | undefined
+  private hedged = false
+
+  constructor(
+    fiber: Fiber.Fiber<unknown, unknown>,
+    lm: Service,
+    request: Request,
+    delay: number,
+    mayHedge: () => boolean,
+    first: Fiber.Fiber<Completion, LMError>,
+    resume: (answer: Effect.Effect<Completion, LMError>) => void
+  ) {
+    this.lm = lm
+    this.mayHedge = mayHedge
+    this.first = first
+    this.request = request
+    this.resume = resume
+    this.alarm = Alarm.set(fiber, delay, () => this.second())
+    this.leave = Effect.suspend(() => {
+      Alarm.cancel(this.alarm)
+      return Fiber.interrupt(this.first)
+    })
+    Deadline.handOn(first, (exit) => this.finish(exit))
+  }
+
+  private second(): void {
+    const { first, lm, request, resume } = this
+    if (request === undefined) return
+    const { attempts } = request
+    this.hedged = (attempts === undefined || Attempts.left(attempts)) && this.mayHedge()
+    // Whoever loses is interrupted, and both are when the caller gives up.
+    if (this.hedged) {
+      resume?.(Effect.ensuring(Effect.race(Fiber.join(first), lm.generate(request)), Fiber.interrupt(first)))
+    }
+  }
+
+  private finish(exit: Exit.Exit<Completion, LMError>): void {
+    Alarm.cancel(this.alarm)
+    const { resume } = this
+    this.request = undefined
+    this.resume = undefined
+    if (!this.hedged) resume?.(exit)
+  }
+}

@@ -58,13 +58,10 @@ export const timeout = (limit: Duration.Input | Options): Decorator => {
     const send = firstToken === undefined && betweenTokens === undefined
       ? lm.generate
       : (request: Request) => watched(lm, request, limits)
+    if (whole === undefined || !Duration.isFinite(whole)) return Effect.succeed(wrap(lm, send))
+    const late = () => expired(lm, "attempt", whole)
     return Effect.succeed(
-      wrap(lm, (request) =>
-        whole === undefined || !Duration.isFinite(whole)
-          ? send(request)
-          : Effect.withFiber((fiber) =>
-            Deadline.within(fiber, send(request), whole, () => expired(lm, "attempt", whole))
-          ))
+      wrap(lm, (request) => Effect.withFiber((fiber) => Deadline.within(fiber, send(request), whole, late)))
     )
   }
 }
