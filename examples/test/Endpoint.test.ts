@@ -224,6 +224,7 @@ describe("an endpoint that fails", () => {
         assert.match(table.stderr, /^doc02\.md: [^\n]+\n$/)
         assert.lengthOf(rows(table.stdout), 5)
         assert.match(table.stdout, /^5 documents, 1 failed \|/m)
+        assert.notInclude(table.stdout, "all calls in a row")
       }
     ))
 

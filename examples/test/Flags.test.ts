@@ -29,18 +29,18 @@ describe("wrong usage", () => {
     [["--bogus"], /--bogus/],
     [["--jsno"], /--jsno.*Did you mean.*--json/],
     [["--concurrency", "many"], /--concurrency.*"many"/],
-    [["--concurrency", "0"], /--concurrency/],
+    [["--concurrency", "0"], /--concurrency: "0"\. Expected 1 or more/],
     [["--concurrency", "1.5"], /--concurrency/],
     [["--concurrency=-2"], /--concurrency/],
     [["--concurrency"], /--concurrency/],
     [["--lm-concurrency", "0"], /--lm-concurrency/],
     [["--retries", "-1"], /--retries/],
     [["--max-bytes", "lots"], /--max-bytes.*"lots"/],
-    [["--latency", "soon"], /--latency.*"soon" is not a duration/],
+    [["--latency", "soon"], /--latency: "soon"\. Expected a duration such as/],
     [["--latency", "-5ms"], /--latency/],
     [["--latency=-5 millis"], /--latency/],
-    [["--timeout", "0"], /--timeout.*0 ms is less than 1 ms/],
-    [["--timeout", "5 bananas"], /--timeout.*"5 bananas" is not a duration/],
+    [["--timeout", "0"], /--timeout: "0.*Expected 1ms or more/],
+    [["--timeout", "5 bananas"], /--timeout: "5 bananas"\. Expected a duration/],
     [["--lm", "nonsense"], /--lm nonsense.*offline, openai\/MODEL or compatible\/MODEL/],
     [["--lm", "openai/"], /--lm openai\//],
     [["--lm", "elsewhere/m"], /--lm elsewhere\/m/],
@@ -81,6 +81,9 @@ describe("flags", () => {
     assert.strictEqual(stderr, "")
     for (const flag of flags) assert.match(stdout, new RegExp(`^ +${flag}\\b`, "m"))
     assert.match(stdout, /FILE\|DIR\|GLOB/)
+    for (const line of stdout.split("\n").filter((line) => / DURATION /.test(line))) {
+      assert.match(line, /a bare number is milliseconds/)
+    }
   })
 
   it.each(["5", "0.005s", "0.0001m", "5 millis"])("--latency %s is a duration", async (latency) => {

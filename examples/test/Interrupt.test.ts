@@ -71,6 +71,7 @@ describe("Ctrl-C", () => {
     assert.include(found[1], "c-fast.md")
     // Ten of the finished documents, and the nine that were interrupted: they had been sent.
     assert.match(run.stdout, /^2 documents, 3 not finished \| 19 LM calls \|/m)
+    assert.notInclude(run.stdout, "all calls in a row")
   })
 
   it("prints the finished documents as lines, also those behind an unfinished one", async ({ annotate }) => {

@@ -161,6 +161,12 @@ describe("jobs from the command line", () => {
         assert.include(again, "Summarize")
         assert.notIncludeMembers(again, ["Title", "Keywords", "Category"])
         assert.deepInclude(await shown(place, first), { state: "succeeded", attempts: 1 })
+        const back = await run("admin", ["retry", first, "nobody", "--lm", "compatible/m"], place)
+        assert.strictEqual(back.code, 1)
+        assert.deepStrictEqual(back.stderr.split("\n").slice(0, 2), [
+          `${first}: is succeeded, and neither dead nor cancelled`,
+          "nobody: there is no such job"
+        ])
         assert.strictEqual((await shown(place, second)).state, "cancelled")
         // What can't be done is told by the exit code.
         const none = await run("admin", ["cancel", second], place)
@@ -218,6 +224,12 @@ describe("jobs from the command line", () => {
           await worker.done
           const { document, state } = await shown(place, id)
           assert.deepStrictEqual([state, document?.error], ["dead", said])
+          assert.match(await jobs(place, "ls"), /failed in attempt 1: UsageError: --lm anthropic\/\S+.*…/)
+          assert.notInclude(await jobs(place, "ls", "--help"), "--lm")
+          const paused = await run("admin", ["pause", "nosuch"], place)
+          assert.match(paused.stderr, /^there is no job of a queue named nosuch yet$/m)
+          await jobs(place, "prune", "--dead", "0s")
+          assert.strictEqual((await run("admin", ["retry", "--all-dead"], place)).stderr, "no dead jobs\n")
         } finally {
           worker.child.kill("SIGKILL")
         }

@@ -199,6 +199,8 @@ describe("documents that can't be read", () => {
       assert.deepStrictEqual(all.map((line) => line.ok), [false, false, true])
       assert.deepStrictEqual(all.map((line) => line.error?.tag), ["FolderEmpty", "FolderEmpty", undefined])
       assert.match(all[0]?.error?.message ?? "", /no document in it/)
+      const table = await run([...offline, "bare", "good.md"], { cwd })
+      assert.match(table.stdout, /^1 document, 1 empty directory \|/m)
     }))
 
   it("a link to nowhere", () =>

@@ -21,8 +21,8 @@ export const lm = Flag.String("lm").pipe(
   Flag.withFallbackConfig(Config.String("EFFECT_DSPY_LM"))
 )
 
-/** `200ms`, `2s`, `1m`, `7 days`, or a number of milliseconds. */
-export const duration = (name: string) =>
+/** `200ms`, `2s`, `1m`, `7 days`, or a number of milliseconds, as its help says. */
+export const duration = (name: string, description: string) =>
   Flag.String(name).pipe(
     Flag.withMetavar("DURATION"),
     Flag.filterMap(
@@ -31,8 +31,9 @@ export const duration = (name: string) =>
         if (amount === undefined) return Option.filter(Duration.fromInput(text as Duration.Input), Duration.isFinite)
         return Option.some(Duration.millis(Number(amount) * (millis[unit ?? "ms"] ?? 1)))
       },
-      (text) => `"${text}" is not a duration such as 200ms, 2s, 1m or 7d`
-    )
+      () => "Expected a duration such as 200ms, 2s, 1m or 7d"
+    ),
+    Flag.withDescription(`${description} (such as 200ms, 2s or 1m; a bare number is milliseconds)`)
   )
 
 const millis: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -41,7 +42,7 @@ const millis: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000,
 export const atLeast = (name: string, minimum: number) =>
   Flag.Int(name).pipe(
     Flag.withMetavar("N"),
-    Flag.filter((count) => count >= minimum, (count) => `${count} is less than ${minimum}`)
+    Flag.filter((count) => count >= minimum, () => `Expected ${minimum} or more`)
   )
 
 /** Runs a command with this process's arguments. Ctrl-C interrupts it. */

@@ -9,6 +9,7 @@ import Table from "cli-table3"
 import { Console, DateTime, Duration, Effect, Layer, Option, PubSub } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { UsageError } from "../main/Model.ts"
+import * as OneLine from "../main/OneLine.ts"
 import * as Db from "./Db.ts"
 import { Documents } from "./Documents.ts"
 import * as Program from "./Program.ts"
@@ -20,7 +21,7 @@ const root = Command.make("jobs").pipe(
   Command.withDescription("Look at durable jobs and tell them what to do"),
   Command.withSharedFlags({
     db: Db.flag,
-    lm: Program.lm.pipe(Flag.optional, Flag.withDescription("Taken and not used: no model is asked here"))
+    lm: Program.lm.pipe(Flag.optional, Flag.withHidden)
   })
 )
 
@@ -96,8 +97,19 @@ const retry = Command.make("retry", {
 }, ({ dead, ids }) =>
   Effect.gen(function*() {
     const jobs = yield* Jobs
-    const wanted = dead ? (yield* jobs.list({ state: "dead", limit: 1_000_000 })).map(({ id }) => id) : ids
+    const wanted = dead
+      ? (yield* jobs.list({ state: "dead", limit: 1_000_000 })).map(({ id }) => id)
+      : [...new Set(ids)]
     yield* enough(wanted, dead)
+    if (wanted.length === 0) return yield* say("no dead jobs")
+    // Those that were listed are dead; of those that were named it is told why one can't be put back.
+    for (const id of dead ? [] : wanted) {
+      const state = Option.map(yield* jobs.find(id), ({ state }) => state)
+      if (Option.isNone(state)) yield* say(`${id}: there is no such job`)
+      else if (state.value !== "dead" && state.value !== "cancelled") {
+        yield* say(`${id}: is ${state.value}, and neither dead nor cancelled`)
+      }
+    }
     const count = yield* jobs.requeue(wanted)
     yield* say(`${count} of ${wanted.length} put back; they go on with what they have kept`)
     if (count < wanted.length) return yield* Effect.fail("failed" as const)
@@ -128,10 +140,13 @@ const pause = Command.make(
   "pause",
   { queue },
   ({ queue }) =>
-    Effect.flatMap(Jobs, (jobs) => jobs.pause(queue)).pipe(
-      Effect.andThen(say(`${queue} is paused: what runs goes on, nothing new is begun`)),
-      onStore
-    )
+    Effect.gen(function*() {
+      const jobs = yield* Jobs
+      const counts = yield* jobs.counts
+      yield* jobs.pause(queue)
+      yield* say(`${queue} is paused: what runs goes on, nothing new is begun`)
+      if (!counts.some((row) => row.queue === queue)) yield* say(`there is no job of a queue named ${queue} yet`)
+    }).pipe(onStore)
 ).pipe(Command.withDescription("Let a queue rest"))
 
 const resume = Command.make(
@@ -145,14 +160,10 @@ const resume = Command.make(
 ).pipe(Command.withDescription("Let a paused queue go on"))
 
 const prune = Command.make("prune", {
-  succeeded: Program.duration("succeeded").pipe(
-    Flag.withDefault(Duration.days(7)),
-    Flag.withDescription("Keep succeeded and cancelled jobs so long, default 7d")
+  succeeded: Program.duration("succeeded", "Keep succeeded and cancelled jobs so long, default 7d").pipe(
+    Flag.withDefault(Duration.days(7))
   ),
-  dead: Program.duration("dead").pipe(
-    Flag.withDefault(Duration.days(180)),
-    Flag.withDescription("Keep dead jobs so long, default 180d")
-  )
+  dead: Program.duration("dead", "Keep dead jobs so long, default 180d").pipe(Flag.withDefault(Duration.days(180)))
 }, ({ dead, succeeded }) =>
   Effect.gen(function*() {
     const jobs = yield* Jobs
@@ -218,7 +229,7 @@ const table = (jobs: ReadonlyArray<JobInfo.JobInfo>): string => {
       unknown ? `${state}, no worker knows it` : state,
       attempts,
       time(enqueuedAt),
-      failure === undefined ? "" : Failure.describe(failure).slice(0, 60)
+      failure === undefined ? "" : OneLine.fit(Failure.describe(failure), 60)
     ])
   }
   return rows.toString()

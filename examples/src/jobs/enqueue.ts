@@ -37,7 +37,7 @@ const command = Command.make("jobs:enqueue", {
     Flag.withDefault(0),
     Flag.withDescription("Head start over jobs that came before, default 0")
   ),
-  delay: Program.duration("delay").pipe(Flag.optional, Flag.withDescription("Due so much later"))
+  delay: Program.duration("delay", "Due so much later").pipe(Flag.optional)
 }, ({ db, delay, files, lm, priority }) =>
   Effect.gen(function*() {
     if (Option.isSome(lm)) yield* Model.check(lm.value)

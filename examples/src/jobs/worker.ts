@@ -26,10 +26,8 @@ const command = Command.make("jobs:worker", {
     Flag.optional,
     Flag.withDescription("The endpoint, up to /v1; default OPENAI_BASE_URL")
   ),
-  latency: Program.duration("latency").pipe(
-    Flag.optional,
-    Flag.withDescription("Of the offline model, simulated; default 200ms a call, 300ms for the summary")
-  ),
+  latency: Program.duration("latency", "Of the offline model, simulated; default 200ms a call, 300ms for the summary")
+    .pipe(Flag.optional),
   slots: Program.atLeast("concurrency", 1).pipe(
     Flag.withFallbackConfig(Config.Int("EFFECT_DSPY_CONCURRENCY")),
     Flag.withDefault(10),
@@ -39,13 +37,9 @@ const command = Command.make("jobs:worker", {
     Flag.withDefault(64),
     Flag.withDescription("Model calls in flight over everything, default 64")
   ),
-  timeout: Program.duration("timeout").pipe(
-    Flag.optional,
-    Flag.withDescription("For one request, default 2 minutes")
-  ),
-  drain: Program.duration("drain").pipe(
-    Flag.optional,
-    Flag.withDescription("How long running jobs may go on after Ctrl-C or SIGTERM, default 25s")
+  timeout: Program.duration("timeout", "For one request, default 2 minutes").pipe(Flag.optional),
+  drain: Program.duration("drain", "How long running jobs may go on after Ctrl-C or SIGTERM, default 25s").pipe(
+    Flag.optional
   )
 }, (flags) => Effect.sync(() => WorkerMain.run(worker(flags), { onFailure }))).pipe(
   Command.withDescription("Do enqueued jobs")

@@ -86,8 +86,8 @@ const runner = Command.make("runner", {
   db: Db.flag,
   lm: Program.lm.pipe(Flag.withDefault("offline")),
   baseUrl: Flag.String("base-url").pipe(Flag.optional),
-  latency: Program.duration("latency").pipe(Flag.optional),
-  timeout: Program.duration("timeout").pipe(Flag.optional),
+  latency: Program.duration("latency", "Of the offline model, simulated").pipe(Flag.optional),
+  timeout: Program.duration("timeout", "For one request, default 2 minutes").pipe(Flag.optional),
   concurrency: Program.atLeast("lm-concurrency", 1).pipe(Flag.withDefault(64)),
   port: Program.atLeast("port", 1).pipe(
     Flag.withDefault(34431),

@@ -22,8 +22,8 @@ import * as OneLine from "./OneLine.ts"
 
 const samples = path.relative(process.cwd(), fileURLToPath(new URL("../../documents", import.meta.url)))
 
-/** `200ms`, `2s`, `1m`, what Effect reads (`2 seconds`), or a number of milliseconds. */
-const duration = (flag: string, least = 0) =>
+/** `200ms`, `2s`, `1m`, what Effect reads (`2 seconds`), or a number of milliseconds, as its help says. */
+const duration = (flag: string, description: string, least = 0) =>
   Flag.String(flag).pipe(
     Flag.withMetavar("DURATION"),
     Flag.filterMap(
@@ -33,16 +33,16 @@ const duration = (flag: string, least = 0) =>
         const millis = { ms: 1, s: 1000, m: 60_000 }[unit ?? "ms"] ?? 1
         return Option.some(Duration.millis(Number(amount) * millis))
       },
-      (text) => `"${text}" is not a duration such as 200ms, 2s or 1m`
+      () => "Expected a duration such as 200ms, 2s or 1m"
     ),
-    Flag.filter((length) => Duration.toMillis(length) >= least, (length) =>
-      `${Duration.toMillis(length)} ms is less than ${least} ms`)
+    Flag.filter((length) => Duration.toMillis(length) >= least, () => `Expected ${least}ms or more`),
+    Flag.withDescription(`${description} (such as 200ms, 2s or 1m; a bare number is milliseconds)`)
   )
 
 const atLeast = (flag: string, minimum: number) =>
   Flag.Int(flag).pipe(
     Flag.withMetavar("N"),
-    Flag.filter((count) => count >= minimum, (count) => `${count} is less than ${minimum}`)
+    Flag.filter((count) => count >= minimum, () => `Expected ${minimum} or more`)
   )
 
 const command = Command.make("start", {
@@ -64,9 +64,8 @@ const command = Command.make("start", {
     Flag.optional,
     Flag.withDescription("The endpoint, up to /v1; default OPENAI_BASE_URL")
   ),
-  latency: duration("latency").pipe(
-    Flag.optional,
-    Flag.withDescription("Of the offline model, simulated; default 200ms a call, 300ms for the summary")
+  latency: duration("latency", "Of the offline model, simulated; default 200ms a call, 300ms for the summary").pipe(
+    Flag.optional
   ),
   sequential: Flag.Boolean("sequential").pipe(
     Flag.withDefault(false),
@@ -92,10 +91,7 @@ const command = Command.make("start", {
     Flag.withDefault(2),
     Flag.withDescription("More requests a call may send after its first, default 2")
   ),
-  timeout: duration("timeout", 1).pipe(
-    Flag.optional,
-    Flag.withDescription("For one request, default 2 minutes")
-  ),
+  timeout: duration("timeout", "For one request, default 2 minutes", 1).pipe(Flag.optional),
   maxBytes: atLeast("max-bytes", 1).pipe(
     Flag.withDefault(1_000_000),
     Flag.withDescription("Largest document, default 1 MB")

@@ -51,18 +51,26 @@ export const table = (outcomes: ReadonlyArray<Outcome>, width: number, colors: b
 /** The lines under the table: how much was done, what it cost, and the article's comparison. */
 export const totals = (run: Run): ReadonlyArray<string> => {
   const { outcomes, usage, wallMs } = run
-  const failed = outcomes.filter((outcome) => !outcome.ok).length
+  // A directory without a document is a failure to tell of, and no document.
+  const empty = outcomes.filter(({ error }) => error?.tag === "FolderEmpty").length
+  const documents = outcomes.length - empty
+  const failed = outcomes.filter((outcome) => !outcome.ok).length - empty
   const left = run.total - outcomes.length
-  const counts = `${outcomes.length} ${outcomes.length === 1 ? "document" : "documents"}` +
-    `${failed === 0 ? "" : `, ${failed} failed`}${left === 0 ? "" : `, ${left} not finished`}`
+  const counts = `${documents} ${documents === 1 ? "document" : "documents"}` +
+    (failed === 0 ? "" : `, ${failed} failed`) +
+    (empty === 0 ? "" : `, ${empty} empty ${empty === 1 ? "directory" : "directories"}`) +
+    (left === 0 ? "" : `, ${left} not finished`)
   if (usage.calls === 0 || wallMs === 0) return [counts]
-  const perMinute = Math.round((outcomes.length - failed) / (wallMs / 60_000))
+  const perMinute = Math.round((documents - failed) / (wallMs / 60_000))
   return [
     `${counts} | ${usage.calls} LM calls | ${tokens(usage)} | ${seconds(wallMs)} | ${perMinute} documents per minute` +
     (run.simulated === undefined ? "" : ` | ${run.simulated}`),
-    comparison(run)
+    ...(left === 0 && documents > 0 && outcomes.every(whole) ? [comparison(run)] : [])
   ]
 }
+
+// Calls that were broken off would make the times of the comparison too short. A file that can't be read has none.
+const whole = ({ ok, usage }: Outcome): boolean => ok || usage.calls === 0
 
 // Every figure is measured: how long each call of this run took, and the graph's longest path over those.
 const comparison = ({ concurrency, outcomes, sequential, wallMs }: Run): string => {
