@@ -66,7 +66,10 @@ export const record = (value: unknown): { readonly [key: string]: unknown } =>
  *
  * @category conversions
  */
-export const usage = (figures: { readonly [K in Exclude<keyof Usage, "calls">]?: unknown }): Usage => ({
-  calls: 1,
-  ...Object.fromEntries(Object.entries(figures).filter(([, figure]) => Number.isFinite(figure)))
-})
+export const usage = (figures: { readonly [K in Exclude<keyof Usage, "calls">]?: unknown }): Usage => {
+  const found: { [figure: string]: number } = {}
+  for (const [name, figure] of Object.entries(figures)) {
+    if (typeof figure === "number" && Number.isFinite(figure)) found[name] = figure
+  }
+  return { ...found, calls: 1 }
+}

@@ -31,6 +31,8 @@ const texts = ["text", "summary", "data"]
  * @category combinators
  */
 export const add = (self: Details, pieces: unknown): Details => {
+  // Most answers have none, and a schema takes its time to say so.
+  if (pieces === undefined || pieces === null) return self
   const read = decode(pieces)
   if (Result.isFailure(read)) return self
   let all = self
