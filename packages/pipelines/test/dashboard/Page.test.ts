@@ -216,6 +216,9 @@ describe("the dashboard's page", () => {
       yield* jobs.pause(`queue ${evil}`)
       const { complaints, page } = yield* open(browser, yield* address, desktop)
       yield* promise(async () => {
+        // The reply, as its model writes it.
+        const reply = page.locator("#running .card").filter({ hasText: "document/reply" }).locator(".writing")
+        await reply.filter({ hasText: "<script>globalThis.owned=1</script>" }).waitFor()
         await page.locator("#queues").getByText(`queue ${evil}`).waitFor()
         // The id, and the message of the error with the model's name in it.
         await row(page, id).getByText(`LMError: test/${evil}`).waitFor()

@@ -50,10 +50,15 @@ export const world = { broken: true }
 const replies: TestLM.Script = {
   Title: TestLM.after("120 millis", { title: "On tides" }),
   Keywords: TestLM.after("400 millis", { keywords: ["moon", "sea"] }),
-  Summary: TestLM.streamed(
-    [`{"summary": "`, ..."The sea rises twice a day because the moon draws it. ".repeat(4).split(/(?<= )/), `"}`],
-    { interval: "100 millis" }
-  )
+  Summary: (request) => written(String(request.call?.input["content"]))
+}
+
+// What a document brings in as markup, its summary repeats.
+const written = (content: string) => {
+  const words = content.startsWith("<")
+    ? Array.from({ length: 40 }, () => `${JSON.stringify(content).slice(1, -1)} `)
+    : "The sea rises twice a day because the moon draws it. ".repeat(4).split(/(?<= )/)
+  return TestLM.streamed([`{"summary": "`, ...words, `"}`], { interval: "100 millis" })
 }
 
 const summarize = (content: string) =>
