@@ -98,7 +98,7 @@ describe("the dashboard's page", () => {
         const text = () => card.locator(".writing").innerText()
         const before = await text()
         while ((await text()).length <= before.length) await page.waitForTimeout(50)
-        assert.include(await text(), "The sea rises twice")
+        await card.locator(".writing").filter({ hasText: "The sea rises twice" }).waitFor()
         await row(page, id).locator(".badge.running").waitFor()
       })
       assert.strictEqual(yield* Job.result(Document, id), 45)
