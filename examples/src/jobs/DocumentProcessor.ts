@@ -10,7 +10,7 @@
  *    waits that long.
  * 5. Nobody will try again: the document is `failed`. Retried by hand, it goes on with what it had.
  */
-import type { LM } from "@effect-dspy/core"
+import { type LM, Step } from "@effect-dspy/core"
 import { Failure, Job } from "@effect-dspy/pipelines/jobs"
 import { Effect, type LayerMap, Option, Schema } from "effect"
 import { DocumentPipeline, type Result } from "../main/DocumentPipeline.ts"
@@ -27,8 +27,7 @@ class DocumentMissing extends Schema.TaggedError<DocumentMissing>()("DocumentMis
  */
 export const ProcessDocument = Job.make("process-document", {
   payload: { documentId: Schema.String, version: Schema.String, lm: Schema.optionalKey(Schema.String) },
-  // A pipeline's output struct is that of its type; it says so at run time only.
-  success: DocumentPipeline.output as unknown as Schema.Codec<Result, unknown>,
+  success: Step.outputSchema(DocumentPipeline),
   error: DocumentMissing,
   id: ({ documentId, version }) => `${documentId}@${version}`,
   queue: "llm",

@@ -11,6 +11,7 @@
  * 3. The memo is that of jobs, under the workflow's id: answers that were paid for are found, not asked for again.
  *    It is forgotten when the workflow has its result, which the cluster keeps.
  */
+import { Step } from "@effect-dspy/core"
 import { Durable } from "@effect-dspy/pipelines/jobs"
 import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import { Console, Effect, Layer, Option, Schema } from "effect"
@@ -19,14 +20,13 @@ import { ClusterWorkflowEngine, RunnerAddress } from "effect/cluster"
 import { Activity, Workflow } from "effect/workflow"
 import { createHash } from "node:crypto"
 import * as process from "node:process"
-import { DocumentPipeline, type Result } from "../main/DocumentPipeline.ts"
+import { DocumentPipeline } from "../main/DocumentPipeline.ts"
 import * as Model from "../main/Model.ts"
 import * as Sources from "../main/Sources.ts"
 import * as Db from "./Db.ts"
 import * as Program from "./Program.ts"
 
-// A pipeline's output struct is that of its type; it says so at run time only.
-const Fields = DocumentPipeline.output as unknown as Schema.Codec<Result, unknown>
+const Fields = Step.outputSchema(DocumentPipeline)
 
 /** What the caller is told: the tag of what went wrong, not the words of prompts or replies. */
 class Failed extends Schema.TaggedError<Failed>()("Failed", { tag: Schema.String }) {}

@@ -111,6 +111,33 @@ export const make = <const I extends Fields, const O extends Fields, E = never, 
     }), step)
 }
 
+/**
+ * The schema of what a step gives, with its type: for a job's `success`, a cache, a file.
+ *
+ * ```ts
+ * import { Step } from "@effect-dspy/core"
+ * import { Effect, Schema } from "effect"
+ *
+ * const now = Step.make("Now", { input: {}, output: { at: Schema.Date }, run: () => Effect.succeed({ at: new Date(0) }) })
+ * Schema.encodeSync(Schema.toCodecJson(Step.outputSchema(now)))({ at: new Date(0) }) // => { at: "1970-01-01T00:00:00.000Z" }
+ * ```
+ *
+ * @category getters
+ */
+export const outputSchema = <I, O, E, R>(self: Step<I, O, E, R>): Schema.Codec<O, unknown> =>
+  // A step's fields are those of its type, and need no services; `output` says so at run time only, because a schema
+  // in the type would make steps invariant.
+  self.output as unknown as Schema.Codec<O, unknown>
+
+/**
+ * The schema of what a step takes, with its type: for a job's `payload`, a form, a route.
+ *
+ * @category getters
+ */
+export const inputSchema = <I, O, E, R>(self: Step<I, O, E, R>): Schema.Codec<I, unknown> =>
+  // As with `outputSchema`.
+  self.input as unknown as Schema.Codec<I, unknown>
+
 /** The keys of `T` renamed by `M`, the others as they are. */
 type Renamed<T, M> = { readonly [K in keyof T as K extends keyof M ? M[K] & string : K]: T[K] }
 

@@ -14,7 +14,7 @@
  * A job runs at least once. A crash may repeat the step that was running, never one whose answer was stored.
  */
 import type { Fields } from "@effect-dspy/core/Signature"
-import type * as Step from "@effect-dspy/core/Step"
+import * as Step from "@effect-dspy/core/Step"
 import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
@@ -187,9 +187,8 @@ export const fromStep = <I, O, E, R>(
 ): Job<I, O, never> =>
   make(options.name ?? step.name, {
     ...options,
-    // A step's structs are those of its types; it says so at run time only.
-    payload: step.input as unknown as Schema.Codec<I, unknown>,
-    success: step.output as unknown as Schema.Codec<O, unknown>
+    payload: Step.inputSchema(step),
+    success: Step.outputSchema(step)
   }) as Job<I, O, never>
 
 /**
