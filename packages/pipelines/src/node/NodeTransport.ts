@@ -15,8 +15,9 @@
  * ```
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import type * as HttpClient from "effect/http/HttpClient"
-import type * as Layer from "effect/Layer"
+import * as HttpClient from "effect/http/HttpClient"
+import * as Layer from "effect/Layer"
+import * as UndiciClient from "./UndiciClient.ts"
 
 /**
  * One pool of connections for everything built on this layer. It is one value: layers that share it share the
@@ -32,9 +33,12 @@ import type * as Layer from "effect/Layer"
  *
  * @category layers
  */
-export const layer: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerUndiciOptions({
-  allowH2: false,
-  connect: { timeout: 10_000 },
-  keepAliveTimeout: 30_000,
-  keepAliveMaxTimeout: 10 * 60_000
-})
+export const layer: Layer.Layer<HttpClient.HttpClient> = Layer.provide(
+  Layer.effect(HttpClient.HttpClient, UndiciClient.make),
+  NodeHttpClient.layerDispatcherOptions({
+    allowH2: false,
+    connect: { timeout: 10_000 },
+    keepAliveTimeout: 30_000,
+    keepAliveMaxTimeout: 10 * 60_000
+  })
+)
