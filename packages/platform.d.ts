@@ -38,7 +38,7 @@ interface ReadableStream<out A> {
 
 declare class Response {
   constructor(
-    body?: ReadableStream<Uint8Array> | string | null,
+    body?: ReadableStream<Uint8Array> | ArrayBuffer | string | null,
     init?: { readonly status?: number; readonly headers?: { readonly [name: string]: string } }
   )
   readonly status: number
