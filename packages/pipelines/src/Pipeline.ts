@@ -197,9 +197,18 @@ const build = <I, O, E, R>(name: string, definition: Definition): Pipeline<I, O,
   })
 }
 
-// Whoever waits for a field must hear that it won't come. Types see to it that a required one does.
+// Types see to it that every required field is there, where there are types.
+const promised = (from: string, struct: Schema.Struct<Fields>, values: Cells.Values): Cells.Values => {
+  for (const field of Object.keys(struct.fields)) {
+    if (!Object.hasOwn(values, field) && !isOptional(struct, field)) {
+      throw new TypeError(`${from} did not give \`${field}\``)
+    }
+  }
+  return values
+}
+
+// Whoever waits for a field must hear that it won't come.
 const settle = (
-  from: string,
   struct: Schema.Struct<Fields>,
   values: Cells.Values,
   cells: Cells.Cells,
@@ -207,8 +216,7 @@ const settle = (
 ): void => {
   for (const field of Object.keys(struct.fields)) {
     if (Object.hasOwn(values, field)) put(field, values[field])
-    else if (isOptional(struct, field)) cells.leaveOut(field)
-    else throw new TypeError(`${from} did not give \`${field}\``)
+    else cells.leaveOut(field)
   }
 }
 
@@ -220,8 +228,9 @@ const run = (
 ): Effect.Effect<unknown, unknown, unknown> =>
   Effect.withFiber((fiber) => {
     const gives = Object.keys(output.fields)
-    const cells = Cells.make(input as Cells.Values)
-    settle(`${name}: the input`, declared, input as Cells.Values, cells, cells.put)
+    const values = promised(`${name}: the input`, declared, input as Cells.Values)
+    const cells = Cells.make(values)
+    settle(declared, values, cells, cells.put)
     const put: Step.Publish = (field, value) => {
       if (cells.put(field, value)) publish?.(field, value)
     }
@@ -230,13 +239,21 @@ const run = (
     const turn = typeof bound === "number" ? inTurn(bound) : identity
     const steps = Effect.forEach(runners, (runner) => {
       const wait = cells.all(runner.needs)
-      const work = RunEvents.step(path, runner.name, Effect.suspend(() => runner.run(cells, put)))
+      // A step that breaks its promise has failed. What it gave wakes others, and that comes when it has ended.
+      const work = RunEvents.step(
+        path,
+        runner.name,
+        Effect.map(
+          Effect.suspend(() => runner.run(cells, put)),
+          (given) => promised(`${name}: ${runner.name}`, runner.output, given as Cells.Values)
+        )
+      )
       const ran = observer === undefined
         ? Effect.andThen(wait, turn(work))
         : StepReport.observed(observer, path, runner.name, wait, turn, work)
       return Effect.map(
         RunEvents.within(path, runner.name, ran),
-        (given) => settle(`${name}: ${runner.name}`, runner.output, given as Cells.Values, cells, put)
+        (given) => settle(runner.output, given, cells, put)
       )
     }, { concurrency: "unbounded", discard: true })
     const placed = Effect.provideService(steps, Parameters.Path, path)

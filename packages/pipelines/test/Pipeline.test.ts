@@ -1,5 +1,7 @@
 import {
   ChainOfThought,
+  type Event,
+  Events,
   LM,
   LMErrorReason,
   Message,
@@ -13,7 +15,7 @@ import {
 import { TestLM } from "@effect-dspy/core/testing"
 import { Pipeline, Plan, StepReport } from "@effect-dspy/pipelines"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Schema } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 
 const text = Schema.String
@@ -406,6 +408,33 @@ describe("promises that untyped code breaks", () => {
     Effect.gen(function*() {
       const pipeline = Pipeline.make("P", { input: { x: text }, steps: { copy, empty } })
       assert.strictEqual(yield* defect(pipeline({ x: "1" })), "TypeError: P: empty did not give `a`")
+    }))
+
+  it.effect("such a step is reported as failed, in reports, events and spans", () =>
+    Effect.gen(function*() {
+      const pipeline = Pipeline.make("P", { input: { x: text }, steps: { empty, copy } })
+      const reports: Array<StepReport.StepReport> = []
+      const seen: Array<Event> = []
+      const spans: Array<Tracer.NativeSpan> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      yield* Effect.exit(pipeline({ x: "1" })).pipe(
+        StepReport.observe((report) => reports.push(report)),
+        Events.observe((event) => seen.push(event)),
+        Effect.provideService(Tracer.Tracer, tracer)
+      )
+      assert.deepStrictEqual(rows(reports), { empty: [0, 0, "failed"] })
+      assert.deepStrictEqual(
+        seen.flatMap((event) => event._tag === "StepEnded" ? [[event.name, event.outcome, event.error]] : []),
+        [["empty", "failed", "Defect"]]
+      )
+      const status = spans.find((span) => span.name === "step empty")?.status
+      assert.isTrue(status?._tag === "Ended" && Exit.isFailure(status.exit))
     }))
 
   it.effect("so is an input without a field that steps need", () =>
