@@ -237,25 +237,29 @@ const run = (
     const path = Parameters.join(fiber.getRef(Parameters.Path), name)
     const observer = fiber.getRef(StepReport.Observer)
     const turn = typeof bound === "number" ? inTurn(bound) : identity
-    const steps = Effect.forEach(runners, (runner) => {
-      const wait = cells.all(runner.needs)
-      // A step that breaks its promise has failed. What it gave wakes others, and that comes when it has ended.
-      const work = RunEvents.step(
-        path,
-        runner.name,
-        Effect.map(
-          Effect.suspend(() => runner.run(cells, put)),
-          (given) => promised(`${name}: ${runner.name}`, runner.output, given as Cells.Values)
+    const all = (observer?: StepReport.OnStep) =>
+      Effect.forEach(runners, (runner) => {
+        const wait = cells.all(runner.needs)
+        // A step that breaks its promise has failed. What it gave wakes others, and that comes when it has ended.
+        const work = RunEvents.step(
+          path,
+          runner.name,
+          Effect.map(
+            Effect.suspend(() => runner.run(cells, put)),
+            (given) => promised(`${name}: ${runner.name}`, runner.output, given as Cells.Values)
+          )
         )
-      )
-      const ran = observer === undefined
-        ? Effect.andThen(wait, turn(work))
-        : StepReport.observed(observer, path, runner.name, wait, turn, work)
-      return Effect.map(
-        RunEvents.within(path, runner.name, ran),
-        (given) => settle(runner.output, given, cells, put)
-      )
-    }, { concurrency: "unbounded", discard: true })
+        const ran = observer === undefined
+          ? Effect.andThen(wait, turn(work))
+          : StepReport.observed(observer, path, runner.name, wait, turn, work)
+        return Effect.map(
+          RunEvents.within(path, runner.name, ran),
+          (given) => settle(runner.output, given, cells, put)
+        )
+      }, { concurrency: "unbounded", discard: true })
+    const steps = observer === undefined
+      ? all()
+      : StepReport.whole(observer, path, runners.map((runner) => runner.name), all)
     const placed = Effect.provideService(steps, Parameters.Path, path)
     const ran = plan.streaming ? Effect.provideService(placed, Step.Streaming, true) : placed
     return RunEvents.run(fiber, path, plan, Effect.map(ran, () => cells.pick(gives)))

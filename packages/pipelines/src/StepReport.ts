@@ -26,11 +26,20 @@ export interface StepReport {
 }
 
 /**
+ * Is told of a step.
+ *
+ * @category models
+ */
+export interface OnStep {
+  (report: StepReport): void
+}
+
+/**
  * Who is told of steps around the running fiber; use `observe` or `collect`.
  *
  * @category services
  */
-export const Observer = Context.Reference<((report: StepReport) => void) | undefined>(
+export const Observer = Context.Reference<OnStep | undefined>(
   "@effect-dspy/pipelines/StepReport/Observer",
   { defaultValue: () => undefined }
 )
@@ -41,16 +50,15 @@ export const Observer = Context.Reference<((report: StepReport) => void) | undef
  *
  * @category combinators
  */
-export const observe =
-  (onStep: (report: StepReport) => void) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.withFiber((fiber) => {
-      const outer = fiber.getRef(Observer)
-      const observer = outer === undefined ? onStep : (report: StepReport) => {
-        onStep(report)
-        outer(report)
-      }
-      return Effect.provideService(self, Observer, observer)
-    })
+export const observe = (onStep: OnStep) => <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const outer = fiber.getRef(Observer)
+    const observer: OnStep = outer === undefined ? onStep : (report) => {
+      onStep(report)
+      outer(report)
+    }
+    return Effect.provideService(self, Observer, observer)
+  })
 
 /**
  * Runs a program and gives its result beside its step reports, in the order the steps ended.
@@ -66,13 +74,40 @@ export const collect = <A, E, R>(
   })
 
 /**
+ * Runs the steps of a pipeline, and reports as skipped those of which it has told nothing at its end: nobody begins a
+ * step any more when another one has failed at once.
+ *
+ * @category combinators
+ */
+export const whole = <A, E, R>(
+  observer: OnStep,
+  path: string,
+  steps: ReadonlyArray<string>,
+  run: (observer: OnStep) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.clockWith((clock) => {
+    const left = new Set(steps)
+    const told: OnStep = (report) => {
+      left.delete(report.step)
+      observer(report)
+    }
+    return Effect.onExit(run(told), () =>
+      Effect.sync(() => {
+        const now = clock.currentTimeMillisUnsafe()
+        for (const step of left) {
+          observer({ path, step, startMs: now, endMs: now, status: "skipped", usage: Usage.zero })
+        }
+      }))
+  })
+
+/**
  * Runs a step and reports it: how `Pipeline` does it. The step waits for its fields, then for its turn, and
  * its time begins behind both.
  *
  * @category combinators
  */
 export const observed = <A, E, R>(
-  observer: (report: StepReport) => void,
+  observer: OnStep,
   path: string,
   step: string,
   wait: Effect.Effect<void>,

@@ -174,6 +174,35 @@ describe("failure", () => {
       })
     }))
 
+  it.effect("at once leaves the steps behind it out, and says so of every one", () =>
+    Effect.gen(function*() {
+      const fails = Step.make("Fails", {
+        input: { content: text },
+        output: { x: text },
+        run: () => Effect.fail("no" as const)
+      })
+      const steps = { category: document.category, fails, keywords: document.keywords, title: document.title }
+      const pipeline = Pipeline.make("P", { input: { content: text }, steps })
+      const outer = Pipeline.make("Outer", { input: { content: text }, steps: { p: pipeline } })
+      const reports: Array<StepReport.StepReport> = []
+      yield* timed(
+        outer({ content: "text" }).pipe(
+          StepReport.observe((report) => reports.push(report)),
+          Effect.provide(slow({ Category: 1 }))
+        )
+      )
+      assert.deepStrictEqual(
+        reports.map(({ path, startMs, status, step, usage }) => [path, step, startMs, status, usage.calls]),
+        [
+          ["Outer/p", "fails", 0, "failed", 0],
+          ["Outer/p", "category", 0, "interrupted", 1],
+          ["Outer/p", "keywords", 0, "skipped", 0],
+          ["Outer/p", "title", 0, "skipped", 0],
+          ["Outer", "p", 0, "failed", 1]
+        ]
+      )
+    }))
+
   it.effect("reports what failed requests cost", () =>
     Effect.gen(function*() {
       const reports: Array<StepReport.StepReport> = []
@@ -428,7 +457,7 @@ describe("promises that untyped code breaks", () => {
         Events.observe((event) => seen.push(event)),
         Effect.provideService(Tracer.Tracer, tracer)
       )
-      assert.deepStrictEqual(rows(reports), { empty: [0, 0, "failed"] })
+      assert.deepStrictEqual(rows(reports), { empty: [0, 0, "failed"], copy: [0, 0, "skipped"] })
       assert.deepStrictEqual(
         seen.flatMap((event) => event._tag === "StepEnded" ? [[event.name, event.outcome, event.error]] : []),
         [["empty", "failed", "Defect"]]
