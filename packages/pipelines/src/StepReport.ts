@@ -3,10 +3,11 @@
  *
  * Asked for from outside, of any program: without an observer a pipeline measures nothing.
  */
+import type { Outcome } from "@effect-dspy/core/Event"
+import * as Telling from "@effect-dspy/core/Telling"
 import * as Usage from "@effect-dspy/core/Usage"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 
 /**
  * - `path`: of the pipeline; `step`: the step's name in it
@@ -21,7 +22,7 @@ export interface StepReport {
   readonly step: string
   readonly startMs: number
   readonly endMs: number
-  readonly status: "succeeded" | "failed" | "interrupted" | "skipped"
+  readonly status: Outcome | "skipped"
   readonly usage: Usage.Usage
 }
 
@@ -131,11 +132,8 @@ export const observed = <A, E, R>(
           step,
           startMs: startMs ?? endMs,
           endMs,
-          status: startMs === undefined ? "skipped" : statusOf(exit),
+          status: startMs === undefined ? "skipped" : Telling.endOf(exit).outcome,
           usage
         })
       }))
   })
-
-const statusOf = (exit: Exit.Exit<unknown, unknown>): StepReport["status"] =>
-  Exit.isSuccess(exit) ? "succeeded" : Exit.hasInterrupts(exit) ? "interrupted" : "failed"

@@ -203,6 +203,28 @@ describe("failure", () => {
       )
     }))
 
+  it.effect("during an interruption is one, in reports as in events", () =>
+    Effect.gen(function*() {
+      const stuck = Step.make("Stuck", {
+        input: { content: text },
+        output: { x: text },
+        run: () => Effect.onInterrupt(Effect.as(Effect.never, { x: "" }), () => Effect.die(new Error("a bug")))
+      })
+      const pipeline = Pipeline.make("P", { input: { content: text }, steps: { stuck } })
+      const outcomes: Array<string> = []
+      const fiber = yield* Effect.forkChild(
+        pipeline({ content: "text" }).pipe(
+          StepReport.observe(({ status }) => outcomes.push(status)),
+          Events.observe((event) => {
+            if (event._tag === "StepEnded") outcomes.push(event.outcome)
+          })
+        )
+      )
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      assert.deepStrictEqual(outcomes, ["failed", "failed"])
+    }))
+
   it.effect("reports what failed requests cost", () =>
     Effect.gen(function*() {
       const reports: Array<StepReport.StepReport> = []
