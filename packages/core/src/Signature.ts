@@ -130,8 +130,11 @@ export const make: {
 interface Options<I, O> {
   readonly instructions?: string | undefined
   readonly input: I
-  readonly output: O & { readonly [K in keyof I]?: never }
+  readonly output: O & Apart<I>
 }
+
+/** Has no key of the input; the literal is what the compiler shows when there is one. */
+type Apart<I> = { readonly [K in keyof I as string extends K ? never : K]?: "an input field has this name" }
 
 /**
  * The same signature with other instructions.
