@@ -49,9 +49,8 @@ export interface Definition {
 }
 
 /**
- * What a call has found out before it asks: the fiber it runs on, whom it asks for what and how, its first turns, and
- * the input in its JSON form. `signature` is what is asked for; fields that a thinking model gives by itself are left
- * out.
+ * What a call knows before it asks: its fiber, the LM, the settings, its first turns and the input in its JSON form.
+ * `signature` has the fields that are asked for; those that a reasoning model gives by itself are left out.
  *
  * @category models
  */
@@ -65,7 +64,7 @@ export interface Opened {
 }
 
 /**
- * The exchange of one call: how it runs, and what it has come to whenever it is asked. `messages` are those of its last
+ * The exchange of one call: how it runs, and at any moment how far it has come. `messages` are those of its last
  * request.
  *
  * @category models
@@ -112,13 +111,13 @@ export const run = <E>(
       const ran = traced ? CallSpan.ending(on, exchange, run) : run
       return collector === undefined ? ran : observed(self, opened, { ...exchange, run: ran }, collector)
     }
-    // A call begins to run when it is asked, so it must not be asked before the span is there.
+    // `begin` needs the fiber that has the span, so in a trace it is called inside the span.
     return traced
       ? CallSpan.spanned(fiber, self, pathOf(self, fiber), settings, rendered.format.output, Effect.withFiber(ask))
       : ask(fiber)
   })
 
-// A call with an effort of its own is one of a model that thinks.
+// A call that sets a reasoning effort is taken for one of a reasoning model.
 const thinks = ({ reasoningEffort }: Settings.Settings): boolean =>
   reasoningEffort !== undefined && reasoningEffort !== "none"
 

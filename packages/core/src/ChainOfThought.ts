@@ -19,8 +19,7 @@ export const reasoning = {
 }
 
 /**
- * A signature that has a field `reasoning` of its own throws: it says itself what is to be written, and `Predict` does
- * for it.
+ * A signature that has a field `reasoning` already throws: it asks for the reasoning itself, so `Predict` is enough.
  *
  * ```ts
  * import { ChainOfThought, Signature } from "@effect-dspy/core"

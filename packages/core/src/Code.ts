@@ -1,5 +1,5 @@
 /**
- * Code as an output field: models put it in fences, and the fences are no part of it.
+ * Code as an output field: models put it in fences, which are not part of it.
  */
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"

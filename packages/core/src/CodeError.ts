@@ -1,5 +1,5 @@
 /**
- * Code that did not come to its end: it ran out of time, memory or words, threw, waits for nothing, or its process
+ * Why code did not finish: it ran out of time, memory or output, threw, waits for what will never come, or its process
  * died.
  *
  * The code was written by a model and its words may be a prompt's, so what it threw and printed is kept out of
@@ -31,7 +31,7 @@ export class OutputLimit extends Schema.TaggedClass<OutputLimit>()("OutputLimit"
   }
 }
 
-/** The code threw, or is no program at all. `detail` is the error's name, message and where it was thrown. */
+/** The code threw, or is not a program at all. `detail` is the error's name, message and where it was thrown. */
 export class Thrown extends Schema.TaggedClass<Thrown>()("Thrown", { detail: Text }) {
   get message(): string {
     return "the code threw an error"

@@ -20,8 +20,8 @@ const Text = Schema.Struct({ type: Schema.Literal("text"), text: Schema.String, 
 const Reasoning = Schema.Struct({ type: Schema.Literal("reasoning"), text: Schema.String, ...metadata })
 
 /**
- * The wish of a model to call a tool. `arguments` are what it wrote, not checked against the tool's
- * parameters; when that was no JSON, they are the text as it stands and `malformed` is set.
+ * The wish of a model to call a tool. `arguments` are what it wrote, not checked against the tool's parameters; when
+ * that was not JSON, they are the text as it stands and `malformed` is set.
  *
  * @category models
  */
@@ -56,9 +56,9 @@ export const Content = Schema.Union([Text, Reasoning, ToolCall])
 export type Content = typeof Content.Type
 
 /**
- * Why the model stopped: `stop` it was done, `length` it hit the token limit, `toolCalls` it waits for tools,
- * `other` the endpoint gave a reason of its own. A filter that cut the answer off is no completion but
- * `LMError`, reason `Refused`.
+ * Why the model stopped: `stop` it was done, `length` it hit the token limit, `toolCalls` it waits for tools, `other`
+ * the endpoint gave a reason of its own. An answer that a filter cut off is not a completion but an `LMError` with
+ * reason `Refused`.
  *
  * @category models
  */
@@ -72,8 +72,8 @@ export const FinishReason = Schema.Literals(["stop", "length", "toolCalls", "oth
 export type FinishReason = typeof FinishReason.Type
 
 /**
- * Where a request was not sent as it was wished: `feature` in the words of `LM.Request` (`temperature`,
- * `output`), `action` what was done instead (`dropped`, `forced tool`). Nothing is changed without being named here.
+ * Where a request was not sent as asked: `feature` in the words of `LM.Request` (`temperature`, `output`), `action`
+ * what was done instead (`dropped`, `forced tool`). Nothing is changed without being named here.
  *
  * @category models
  */

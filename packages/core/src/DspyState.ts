@@ -72,7 +72,7 @@ export interface Loaded {
 }
 
 /**
- * Reads a saved state. It fails, with what was expected, when the text is no state of DSPy's.
+ * Reads a saved state. It fails, with what was expected, when the text is not a state that DSPy saved.
  *
  * ```ts
  * import { DspyState, Predict, Signature } from "@effect-dspy/core"
@@ -210,7 +210,7 @@ const entryOf = (state: Encoded, target: Target, tell: Tell): Parameters.Entry =
     : []
   const settings = settingsOf(state.lm, tell)
   for (const [key, value] of Object.entries(state)) {
-    // Traces and training data of an optimizer are empty but for runs that were broken off.
+    // An optimizer's traces and training data are empty unless its run was broken off.
     const isEmpty = value === null || (Array.isArray(value) && value.length === 0)
     if (!known.has(key) && !isEmpty) tell("other", `\`${key}\` is not loaded`)
   }

@@ -25,7 +25,7 @@ export const remove = (reply: string, { messages, output }: Request): string => 
   const anchor = messages.find((message) => message.role === "system" || message.role === "user")
   if (anchor === undefined) return reply
   const last = messages.findLast((message) => message.role === "user")
-  // A turn is longer than nearly every reply, so nearly every reply is done with here.
+  // A turn is longer than nearly every reply, so nearly every reply leaves here.
   if (!holds(reply, Message.text(anchor)) && !holds(reply, Message.text(last))) return reply
   let kept = ""
   let rest = reply
@@ -41,7 +41,7 @@ export const remove = (reply: string, { messages, output }: Request): string => 
   return (kept + rest).trim()
 }
 
-/** Shorter turns are said by chance. */
+/** Shorter turns may stand in an answer by chance. */
 const minimum = 12
 
 const holds = (reply: string, turn: string): boolean =>

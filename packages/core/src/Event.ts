@@ -7,7 +7,7 @@
 import type { Usage } from "./Usage.ts"
 
 /**
- * Where something happens; what is absent does not stand around it.
+ * Where something happens. A key is absent where there is no such thing around the event.
  *
  * - `trace`: id of the trace, where a tracer is installed
  * - `job`: id of the durable job
@@ -61,7 +61,8 @@ export interface CallStarted {
 }
 
 /**
- * Its end. `model` and `finishReason` are those of the last reply; `output` is JSON text, where content is shown.
+ * The end of a predictor call. `model` and `finishReason` are those of the last reply; `output` is JSON text, where
+ * content is shown.
  *
  * @category models
  */
@@ -103,8 +104,9 @@ export interface FirstToken {
 }
 
 /**
- * How much of a streamed answer is written: `characters` from its beginning. At most ten a second tell of it, and the
- * last one comes before `AttemptEnded`. `text` is what came since the one before, where content is shown without a redactor.
+ * How much of a streamed answer is written: `characters` from its beginning. There are at most ten of these events a
+ * second, the last one before `AttemptEnded`. `text` is what came since the previous one, where content is shown
+ * without a redactor.
  *
  * @category models
  */
@@ -200,7 +202,7 @@ export interface ToolStarted {
 }
 
 /**
- * Its end. An error that was told to the model is `failed` too.
+ * The end of a tool call. An error that was told to the model is `failed` too.
  *
  * @category models
  */
@@ -223,7 +225,7 @@ export interface RunStarted {
 }
 
 /**
- * Its end.
+ * The end of a run of a pipeline.
  *
  * @category models
  */
@@ -243,7 +245,7 @@ export interface StepStarted {
 }
 
 /**
- * Its end, with what its model calls cost.
+ * The end of a step, with what its model calls cost.
  *
  * @category models
  */
@@ -267,7 +269,7 @@ export interface JobEnqueued {
 }
 
 /**
- * A worker runs a job; `attempt` counts from 1. `waitedMs` is how long it was due.
+ * A worker runs a job; `attempt` counts from 1. `waitedMs` is how long it had been due.
  *
  * @category models
  */
@@ -280,8 +282,8 @@ export interface JobStarted {
 }
 
 /**
- * What came of it: `retrying` and `returned` run again after `delayMs`, the latter without being counted; a `parked`
- * job waits for a time, a child or a signal.
+ * The end of a run of a job: `retrying` and `returned` run again after `delayMs`, the latter without being counted; a
+ * `parked` job waits for a time, a child or a signal.
  *
  * @category models
  */
@@ -298,7 +300,7 @@ export interface JobEnded {
 }
 
 /**
- * Told to a subscriber who was slow: so many events before the next one are lost to it.
+ * Told to a subscriber that was slow: it has lost this many events before the next one.
  *
  * @category models
  */

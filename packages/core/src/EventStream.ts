@@ -2,9 +2,9 @@
  * Streams of events for a browser: a web `Response` of server-sent events, in one line.
  *
  * It takes what `Predict.stream` and `ReAct.stream` give, or what was made of it (some fields left out, say). Each
- * event is one line of JSON, field values in their JSON form. `Restart` announces a re-ask as it does in the stream.
- * A failure is an event too, the last one: its kind and, of our own errors, the message, which shows neither prompts
- * nor keys. Who leaves closes the model's socket.
+ * event is one line of JSON, field values in their JSON form. `Restart` announces a re-ask as it does in the stream. A
+ * failure is an event too, the last one: its kind and, of our own errors, the message, which shows neither prompts nor
+ * keys. A reader that leaves closes the model's socket.
  *
  * ```ts
  * import { EventStream, Predict, Signature } from "@effect-dspy/core"
@@ -21,7 +21,7 @@
  * second // => 'data: {"_tag":"Delta","field":"story","text":" a day."}'
  * ```
  *
- * For an `AsyncIterable` there is effect's own line: a `for await` that is left closes the socket as well, and a
+ * For an `AsyncIterable`, effect has a function of its own: leaving the `for await` closes the socket as well, and a
  * failure is thrown as the error it is.
  *
  * ```ts
@@ -38,7 +38,7 @@
  * tags // => ["Delta", "Field", "Done"]
  * ```
  *
- * Both run when their effect has long succeeded, so a layer provided to that effect would be closed by then: take a
+ * Both are read after their effect has succeeded, and a layer provided to that effect is closed by then: take a
  * `ManagedRuntime`, or provide the layer to the stream.
  */
 import * as Cause from "effect/Cause"
@@ -202,7 +202,7 @@ const encoder = (output: Schema.Struct<Fields>): Encode => {
       return { ...event, value: written(String(event.field), event.value) }
     }
     if (event._tag !== "Done" || !("output" in event)) return event
-    // Field by field: who made the stream may have left some out.
+    // Field by field, because whoever made the stream may have left some out.
     const entries = Object.entries(event.output ?? {})
     return { ...event, output: Object.fromEntries(entries.map(([name, value]) => [name, written(name, value)])) }
   }

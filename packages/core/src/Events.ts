@@ -95,7 +95,7 @@ const make = (capacity: number): Effect.Effect<Context.Context<Events>> =>
     })
   )
 
-/** An event with its place in the row, so that a reader sees a gap. */
+/** An event with its number, so that a reader notices a gap. */
 interface Numbered {
   readonly number: number
   readonly event: Event
@@ -129,7 +129,8 @@ interface Numbered {
 export const layer: Layer.Layer<Events> = Layer.effectContext(make(defaultCapacity))
 
 /**
- * The same with room for so many events a slow reader may be behind, default 4,096. Make it once: two are two.
+ * The same, with the number of events that a slow reader may be behind (default 4,096). Make it once: two layers are
+ * two services.
  *
  * @category layers
  */

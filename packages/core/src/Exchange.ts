@@ -57,7 +57,7 @@ export const make = (
 }
 
 /**
- * What was said before, where the signature has a field for it: as turns, or as the adapter has none, as JSON.
+ * What was said before, where the signature has a field for it: as turns, or as JSON where the adapter writes no turns.
  *
  * @category formatting
  */
@@ -108,7 +108,7 @@ const round = (
   })
 }
 
-/** After a reply of no use: asks again when that can help, or fails. */
+/** After a reply that can't be used: asks again when that can help, or fails. */
 const again = (
   self: Rounds,
   request: Request,

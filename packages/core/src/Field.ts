@@ -25,7 +25,7 @@ export type Any = Schema.Codec<unknown, unknown, never, never>
  * - `type`: the field's type as a prompt names it
  * - `header`: the line its block begins with in prompts
  * - `isText`: its JSON form is plain text, so a reply's characters are the value
- * - `isHistory`: it is a conversation, and no block of the prompt
+ * - `isHistory`: it is a conversation, which is not a block of the prompt
  * - `isReasoning`: a model that thinks need not be asked for it
  * - `hasMedia`: its values hold images or files, which become parts of a turn
  * - `decode`: reads the JSON form, checks included; `encode` writes it
@@ -47,7 +47,7 @@ export interface Field {
   readonly encode: (value: unknown) => Result.Result<unknown, ReadonlyArray<Issue>>
 }
 
-// What is expected where a number has no finite check. Read by a model, it would be an invitation.
+// What effect expects where a number has no finite check. A model that reads it would take it for an invitation.
 const anyNumber = /(number \| )?"Infinity" \| "-Infinity" \| "NaN"/
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()

@@ -1,9 +1,9 @@
 /**
  * Reading the fields of a reply while it is written.
  *
- * An adapter whose replies can be read in pieces gives its format a `FieldReader`; what a reader says is early
- * word, never the last: the whole reply is read in the end by `Format.read`. So a reader that does not
- * understand a reply falls silent, and nothing is lost but the earliness.
+ * An adapter whose replies can be read in pieces gives its format a `FieldReader`; what a reader says is early and
+ * never final, because in the end `Format.read` reads the whole reply. A reader that does not understand a reply falls
+ * silent, and only the head start is lost.
  */
 
 /**

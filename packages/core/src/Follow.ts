@@ -29,7 +29,7 @@ import type { Any as Signature } from "./Signature.ts"
 type Event = FieldEvent<{ readonly [field: string]: unknown }>
 
 /**
- * Takes events in their order, those that came in one breath at once; the model's socket is not read on meanwhile.
+ * Takes events in their order, several at once where they came together; the model's socket is not read meanwhile.
  *
  * @category models
  */
@@ -38,8 +38,8 @@ export interface Listener {
 }
 
 /**
- * A listener of single events. Where it is done with one at once, the next follows without a step of the fiber: a
- * token of a fast model is that small.
+ * A listener of single events. When it finishes one at once, the next follows without a step of the fiber, which would
+ * cost more than a token of a fast model.
  *
  * @category constructors
  */
@@ -126,7 +126,7 @@ export const make = (
   }
 
   const complete = (field: string, json: unknown): Event | undefined => {
-    // A reply that repeats its prompt is read when it is there, without it.
+    // A reply that repeats its prompt is read once it is complete, with the prompt taken out.
     if (reader === undefined || Echo.remove(raw, request) !== raw) {
       reader = undefined
       return undefined
@@ -209,7 +209,7 @@ export const make = (
           if (Result.isFailure(checked)) return Effect.succeed(Result.fail(new Invalid({ issues: checked.failure })))
         }
         const rest = outputs.filter(({ name }) => !pinned.has(name) && Object.hasOwn(whole, name))
-        // What was told of a field may read otherwise in the whole reply: then it is void.
+        // A field may read differently in the whole reply; what was told of it is then void.
         const misread = rest.some(({ name }) => {
           const text = texts.get(name)
           const value = whole[name]

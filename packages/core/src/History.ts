@@ -1,7 +1,7 @@
 /**
  * A conversation as an input field: what was asked and answered before.
  *
- * A field of this schema is no block of the prompt. Its turns stand between the demos and the question, written like
+ * A field of this schema is not a block of the prompt. Its turns stand between the demos and the question, written like
  * calls of the same predictor, so a model sees a conversation and not a description of one.
  */
 import * as Result from "effect/Result"
@@ -44,8 +44,8 @@ export const History = Schema.Array(Schema.Struct({ input: Fields, output: Field
 export type History = typeof History.Type
 
 /**
- * The conversation with one more turn: the input of a call, without its history, and its output. Fields that are none
- * of the signature's are left out.
+ * The conversation with one more turn: the input of a call, without its history, and its output. Fields that the
+ * signature does not have are left out.
  *
  * @category combinators
  */

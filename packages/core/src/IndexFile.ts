@@ -10,8 +10,8 @@ import type { PlatformError } from "effect/PlatformError"
 import * as VectorIndex from "./VectorIndex.ts"
 
 /**
- * Writes an index. The file appears whole or not at all: it is written beside its place and then moved there, so
- * readers and a crash never meet a half of it.
+ * Writes an index. The file appears whole or not at all: it is written beside its place and then moved there, so a
+ * reader never meets half of it, not even after a crash.
  *
  * @category encoding
  */

@@ -1,9 +1,9 @@
 /**
  * Reads the fields of one JSON object while it is written.
  *
- * A state machine over characters: text fields are handed on decoded, list fields element by element, everything
- * else when it is complete. It understands strict JSON that a reply begins with, bare or in a fence; at the first
- * thing that is none it falls silent, and `JsonText` reads the whole reply when it is there.
+ * A state machine over characters: text fields are handed on decoded, list fields element by element, everything else
+ * when it is complete. It understands strict JSON that a reply begins with, bare or in a fence; at the first thing that
+ * is not, it falls silent, and `JsonText` reads the whole reply once it is complete.
  */
 import type { Field } from "./Field.ts"
 import type { FieldReader, Piece } from "./FieldReader.ts"
@@ -255,7 +255,7 @@ const escapes: { readonly [letter: string]: string } = {
 
 const isHigh = (code: number): boolean => code >= 0xd800 && code <= 0xdbff
 
-/** What an escape says; `undefined` while it is not complete, empty when it is none. */
+/** What an escape says; `undefined` while it is not complete, empty when it is not an escape. */
 const unescape = (escape: string): string | undefined => {
   const letter = escape.charAt(1)
   if (letter !== "u") return escapes[letter] ?? ""

@@ -1,11 +1,11 @@
 /**
  * Reads JSON that is nearly JSON, the way models write it.
  *
- * Adapters read completions through this module, by the rule "rescue before re-ask": a reply that can be
- * read costs one call, a re-ask costs another. It is tolerant of form (quotes, trailing commas, Python
- * literals, comments, text around the value, a bracket left out before the one around it closes) and strict about
- * content: a value that breaks off is not completed, and nothing is made up. Whether a value is the right one is for the signature's schema to say.
- * Pure, synchronous, never throws, linear in the length of the text.
+ * Adapters read completions through this module, by the rule "rescue before re-ask": a reply that can be read costs one
+ * call, a re-ask costs another. It is tolerant of form (quotes, trailing commas, Python literals, comments, text around
+ * the value, a bracket left out before the one around it closes) and strict about content: a value that breaks off is
+ * not completed, and nothing is made up. Whether a value is the right one, the signature's schema says. Pure,
+ * synchronous, never throws, linear in the length of the text.
  */
 import * as Result from "effect/Result"
 
@@ -163,7 +163,7 @@ const opens = (code: number): boolean => code === Code.braceOpen || code === Cod
 
 const closes = (code: number): boolean => code === Code.braceClose || code === Code.bracketClose
 
-// What `trim` takes for white space; beyond ASCII that is rare enough to be asked of a pattern.
+// What `trim` takes for white space. Beyond ASCII it is so rare that a pattern may decide.
 const isSpace = (code: number): boolean =>
   code === 32 || (code >= 9 && code <= 13) || (code >= 160 && /\s/.test(String.fromCharCode(code)))
 
@@ -210,7 +210,7 @@ class Reader {
     return this.value()
   }
 
-  /** After a failure: goes behind the outermost bracket that is open, or says that it never closes. */
+  /** After a failure: moves past the outermost open bracket, or says that it never closes. */
   leave(): boolean {
     const { text } = this
     // A quote begins a string only where a value or key may stand: all others are apostrophes and inches.

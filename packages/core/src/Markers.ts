@@ -1,9 +1,9 @@
 /**
  * Reading `[[ ## field ## ]]` sections (the format is DSPy's ChatAdapter's).
  *
- * A header stands at the start of a line, possibly indented; text after it on the same line belongs to
- * the value. A line of a value that looks like a header is written with a backslash before it, which reading takes
- * away, so a value can hold whole prompts and is still one value. The first section of a name wins, unknown names end the section before them and are dropped.
+ * A header stands at the start of a line, possibly indented; text after it on the same line belongs to the value. A
+ * line of a value that looks like a header is written with a backslash before it, and reading takes it away, so a value
+ * may hold whole prompts. The first section of a name wins, unknown names end the section before them and are dropped.
  * Values are read by their field: text as it stands, everything else as JSON that may be sloppy.
  */
 import * as Result from "effect/Result"

@@ -1,7 +1,7 @@
 /**
  * Asks for one text in plain words: no form, no markers, nothing to be read but what the model says.
  *
- * For signatures with one text field as their output; with others it is a mistake of whoever wrote it down.
+ * For signatures with one text field as their output; with any others it is a mistake in the program.
  */
 import * as Adapter from "./Adapter.ts"
 import * as Request from "./LM/Request.ts"

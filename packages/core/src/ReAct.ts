@@ -30,7 +30,7 @@ import * as Step from "./Step.ts"
 import type * as Tool from "./Tool.ts"
 
 /**
- * When an agent must come to its end. The one reached first counts.
+ * When an agent must stop. The one reached first counts.
  *
  * - `steps`: model calls, the last one included (default 20)
  * - `requests`: those sent, retries included; `tokens`: input and output together

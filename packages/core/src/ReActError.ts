@@ -1,5 +1,5 @@
 /**
- * An agent that came to no answer.
+ * An agent that found no answer.
  */
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
@@ -30,7 +30,7 @@ export class ReActError extends Schema.TaggedError<ReActError>("@effect-dspy/cor
 }
 
 /**
- * What was said in a run that came to no answer.
+ * What was said in a run that found no answer.
  *
  * @category getters
  */

@@ -1,5 +1,5 @@
 /**
- * Reasoning as an output field: written by the model's own thinking where it thinks, asked for where not.
+ * Reasoning as an output field: the model's own thinking where it thinks, asked for where it does not.
  *
  * A call with `reasoningEffort` set is a call of a model that reasons natively. A field of this schema is then left
  * out of what is asked for, and filled from the thoughts that came with the answer; in other calls it is a text like

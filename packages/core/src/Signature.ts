@@ -253,7 +253,7 @@ const stated = (inputs: ReadonlyArray<string>, outputs: ReadonlyArray<string>): 
   return inputs.length === 0 ? `Produce ${names(outputs)}.` : `Given ${names(inputs)}, produce ${names(outputs)}.`
 }
 
-// A conversation is no part of the task: it is what was said before.
+// A conversation is not part of the task: it is what was said before.
 const isHistory = (schema: Fields[string] | undefined): boolean =>
   schema !== undefined && Schema.resolveAnnotations(schema)?.["effect-dspy/history"] === true
 
@@ -264,7 +264,7 @@ const build = <Name extends string, I extends Fields, O extends Fields>(
   output: Schema.Struct<O>
 ): Signature<Name, I, O> => {
   const self = { name, instructions, input, output }
-  // Not enumerable: printing or comparing a signature must neither trigger nor show what is no part of it.
+  // Not enumerable: printing or comparing a signature must neither derive anything nor show a method.
   Object.defineProperty(self, "pipe", {
     value: function(this: unknown) {
       return pipeArguments(this, arguments)

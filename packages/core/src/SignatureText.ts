@@ -24,7 +24,7 @@ interface Named {
   readonly boolean: boolean
 }
 
-/** A type that is none, with its text. */
+/** The text of a type that does not exist. */
 interface Unknown<S extends string> {
   readonly "no type": S
 }

@@ -86,7 +86,7 @@ export const toTraceparent = ({ sampled, spanId, traceId }: Tracer.AnySpan): str
   `00-${traceId.padStart(32, "0")}-${spanId.padStart(16, "0")}-${sampled ? "01" : "00"}`
 
 /**
- * The way back; what is no `traceparent` gives nothing.
+ * The way back; `undefined` for text that is not a `traceparent`.
  *
  * @category propagation
  */
@@ -108,7 +108,7 @@ export const within = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) =>
     traced(fiber)
-      // The trace would lead here. Without it a span costs 5 us instead of 7.
+      // A stack trace would only lead here. Without it a span costs 5 us instead of 7.
       ? Effect.withSpan(self, name, { ...options(), captureStackTrace: false }) as Effect.Effect<A, E, R>
       : self
   )

@@ -178,7 +178,10 @@ const unwritable = wrong([{
   expected: "a value that its schema reads back from JSON (a one-way transformation is for outputs)"
 }])
 
-/** The JSON form of a value, where the schema gives that value back, or gives one that stays as it is. */
+/**
+ * The JSON form of a value that the schema reads back from it: the same value, or one that reading again does not
+ * change.
+ */
 const encode = (
   validate: (value: unknown) => StandardSchemaV1.Result<unknown>,
   value: unknown
@@ -216,7 +219,7 @@ const told = (root: unknown) => ({ message, path = [] }: StandardSchemaV1.Issue)
 /** Shorter texts are words of the sentence as often as they are the value. */
 const tellingLength = 4
 
-// Whatever of the value stands in the words all the same, keys of records among it.
+// The words may still hold parts of the value, keys of records among them.
 const without = (value: unknown, text: string): string => {
   if (typeof value === "string") return value.length < tellingLength ? text : text.replaceAll(value, "...")
   if (typeof value !== "object" || value === null) return text

@@ -76,7 +76,7 @@ export const tell = (to: Listener, fiber: Fiber.Fiber<unknown, unknown>, happeni
   to.tell({ ...fiber.getRef(Where), ...happening, at: fiber.getRef(Clock.Clock).currentTimeMillisUnsafe() })
 
 /**
- * Runs a part of a program further in: what it tells says so. The trace is the fiber's.
+ * Runs a part of a program in a place within the present one; its events carry both. The trace is the fiber's.
  *
  * @category telling
  */

@@ -18,7 +18,7 @@ import type { Usage } from "./Usage.ts"
  * - `input`: its JSON form; `result`: the output, the error (a `PredictError`, or what a tool failed with), or that
  *   the call was interrupted
  * - `messages`: of the last request; `raw`, `model`, `finishReason`: of the last reply, where there was one
- * - `adjustments`: where the last request was not sent as it was wished
+ * - `adjustments`: where the last request was not sent as asked
  * - `attempts`: requests sent; `startMs`, `endMs`: milliseconds of the Clock
  *
  * @category models

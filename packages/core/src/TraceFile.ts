@@ -54,7 +54,7 @@ export const Line = Schema.Struct({
 export type Line = typeof Line.Type
 
 /**
- * A line that is none of ours, counted from 1.
+ * A line that is not a call; lines are counted from 1.
  *
  * @category errors
  */

@@ -55,7 +55,7 @@ export interface VectorIndex {
   readonly norms: Float64Array
 }
 
-/** Bytes that are no index, or only a part of one. */
+/** Bytes that are not an index, or only a part of one. */
 export class IndexUnreadable extends Schema.TaggedError<IndexUnreadable>()("IndexUnreadable", {
   problem: Schema.String
 }) {

@@ -2,8 +2,8 @@
  * Reads the XML that models write, by the JSON schema of what was asked for.
  *
  * Tolerant of form: a bare `&` or `<` is text, a value may be JSON inside its element, lists are repeated elements or
- * `item`s inside one. Strict about structure: a closing tag too many or too few is no reply. What is read is JSON,
- * and whether it is the right one is for the signature's schema to say.
+ * `item`s inside one. Strict about structure: a closing tag too many or too few makes a reply unreadable. What is read
+ * is JSON, and whether it is the right one is for the signature's schema to say.
  */
 import type * as JsonSchema from "effect/JsonSchema"
 import * as Result from "effect/Result"
@@ -48,8 +48,8 @@ export const unescape = (text: string): string =>
 const references: { readonly [name: string]: string } = { lt: "<", gt: ">", amp: "&", quot: "\"", apos: "'" }
 
 /**
- * A JSON value as the content of an element: lists as `item`s, objects as elements, and as JSON where a key is no
- * name for one.
+ * A JSON value as the content of an element: lists as `item`s, objects as elements, and as JSON where a key can't name
+ * an element.
  *
  * @category formatting
  */

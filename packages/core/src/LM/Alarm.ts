@@ -42,7 +42,7 @@ const clocks = new WeakMap<Clock.Clock, Map<number, Line>>()
 
 const nanos = 1_000_000
 
-/** Milliseconds that are none: what remains of a sleep in fractions. */
+/** Less than this is no wait at all: fractions of a millisecond remain of a sleep. */
 const due = 0.001
 
 // The clock that nobody sets: a moved wall clock must not move alarms.
@@ -68,7 +68,7 @@ export const set = (fiber: Fiber.Fiber<unknown, unknown>, ms: number, ring: () =
 }
 
 /**
- * Takes an alarm back; one that has rung is none any more.
+ * Takes an alarm back; one that has rung is gone already.
  *
  * @category mutations
  */

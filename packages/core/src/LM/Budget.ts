@@ -12,8 +12,8 @@
  * Requests that run side by side each hold a reservation, so they can't overspend together; they are refused while
  * what others have reserved might still come back.
  *
- * It goes innermost, right around `price`: every attempt, re-ask and hedge comes by, a kept answer does not, and a call
- * that waits for a permit has nothing reserved.
+ * It goes innermost, right around `price`: every attempt, re-ask and hedge passes here, a kept answer does not, and a
+ * call that waits for a permit has nothing reserved.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -164,7 +164,7 @@ class Seen {
   usage = Usage.zero
 }
 
-// By itself: in the context of a fiber, a listener must not hold the request that is reported of.
+// A function of its own, so that the listener in a fiber's context does not hold the request it reports on.
 const noting = (seen: Seen) => (usage: Usage.Usage): void => {
   seen.usage = seen.usage === Usage.zero ? usage : Usage.add(seen.usage, usage)
 }

@@ -128,7 +128,7 @@ const Asking = Context.Reference<Asking>("@effect-dspy/core/LM/Cache/Asking", {
   defaultValue: () => ({ request: undefined })
 })
 
-// The request, the first time; who finds it gone was the one whose request was sent.
+// Gives the request the first time. A caller that finds it gone is the one whose request was sent.
 const take = (asking: Asking): Request.Request | undefined => {
   const { request } = asking
   asking.request = undefined

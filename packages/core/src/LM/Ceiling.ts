@@ -30,12 +30,14 @@ export interface Ceiling {
   eager: boolean
   /** Counts the cuts, so that a crowd refused together makes one of them. */
   epoch: number
-  /** The last cut: it goes no lower than `floor`, of a crowd of `peak` so many were refused, at `lowest` the first. */
+  /**
+   * The last cut: it goes no lower than `floor`. Of a crowd of `peak`, `refusals` were refused, the first at `lowest`.
+   */
   floor: number
   peak: number
   refusals: number
   lowest: number
-  /** Where growth pauses, and for how many rounds it has. */
+  /** Where growth pauses, and for how many rounds it has paused. */
   known: number
   paused: number
   /** The running round. */

@@ -1,5 +1,5 @@
 /**
- * Leaving an endpoint alone that fails again and again.
+ * Leaves alone an endpoint that fails again and again.
  *
  * effect's `CircuitBreaker` does the work, and is taken from context: its layer says when a circuit opens and for
  * how long, its store whether other processes see it too.

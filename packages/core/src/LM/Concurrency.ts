@@ -69,7 +69,7 @@ const fixed = (permits: number): Effect.Effect<Bound> =>
 const isFree = (semaphore: PartitionedSemaphore.PartitionedSemaphore<string>): Effect.Effect<boolean> =>
   Effect.map(semaphore.available, (free) => free > 0)
 
-/** More permits than any process has use for, because a semaphore without end has none to hold back. */
+/** More permits than any process has use for; an unbounded semaphore would have none to hold back. */
 const plenty = 100_000
 
 // The semaphore has as many permits as there may ever be. Those above the limit are held back: taken at the start,

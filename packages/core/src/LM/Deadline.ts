@@ -1,8 +1,8 @@
 /**
  * A time limit that costs next to nothing until time is up.
  *
- * `Effect.timeout` races two fibers from the start, one of them a timer. Here the work runs first; only when it did
- * not finish at once, an `Alarm` is set for it, which it shares its timer with.
+ * `Effect.timeout` races two fibers from the start, one of them a timer. Here the work runs first. Only when it does
+ * not finish at once is an `Alarm` set for it, and alarms share a timer.
  */
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -73,7 +73,7 @@ class Timed<A, E, E2> {
 }
 
 /**
- * Runs an effect beside the fiber, with what that has in its context.
+ * Runs an effect beside the fiber, with the fiber's context.
  *
  * @category constructors
  */

@@ -24,9 +24,9 @@ export const provide = (name: string) => <A, E, R>(self: Effect.Effect<A, E, R>)
   Effect.provideService(self, Group, name)
 
 /**
- * Runs `self` behind a semaphore, by `acquire`. Who had to wait for the permit lets everybody else run once before it
- * begins: when a crowd is interrupted, the permits of those who ran pass on to those who wait, and these should not
- * begin just to be interrupted in their turn.
+ * Runs `self` behind a semaphore, by `acquire`. A caller that had to wait for its permit lets everybody else run once
+ * before it begins: when a crowd is interrupted, the permits of those who ran pass on to those who wait, and these
+ * should not begin just to be interrupted in their turn.
  *
  * @category combinators
  */

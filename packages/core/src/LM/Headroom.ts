@@ -9,8 +9,8 @@
 import type { RateLimits } from "../Completion.ts"
 
 /**
- * `sent` is how much was ever sent; `told` the newest figures: `left` of them at `at`, all back at `fullAt`, `perMs`
- * coming back, and `sent` when their request went.
+ * `sent` is how much was ever sent. `told` are the newest figures: `left` at `at`, `perMs` come back each millisecond,
+ * all are back at `fullAt`, and `sent` is how much had been sent with their request.
  *
  * @category models
  */

@@ -1,9 +1,9 @@
 /**
  * What makes two requests the same.
  *
- * Caches, recordings and memos ask it here, so that none of them forgets a part: who is asked, on whose
- * account, the messages, the wished output with its schema, the tools, and every setting that can change the
- * answer. What only concerns the call (attempts, time, listeners, cache hints) is left out.
+ * Caches, recordings and memos ask it here, so that none of them forgets a part: who is asked, on whose account, the
+ * messages, the requested output with its schema, the tools, and every setting that can change the answer. What only
+ * concerns the call (attempts, time, listeners, cache hints) is left out.
  */
 import type { Message } from "../Message.ts"
 import type { Output, Request, Tool, ToolChoice } from "./Request.ts"
@@ -104,7 +104,7 @@ const once = <K extends object>(write: (key: K) => string): (key: K) => string =
   }
 }
 
-/** As many as programs have signatures; one that makes them without end must not fill this. */
+/** More than a program has signatures. One that makes them without end must not fill the memory. */
 const most = 1000
 
 const numbers = new Map<string, string>()
@@ -120,8 +120,8 @@ const written = once<Output | ReadonlyArray<Tool>>((value) => {
 })
 
 /**
- * The endpoint of an LM that stands for several: whoever keeps answers must not take those of another row of models
- * for these.
+ * The endpoint of an LM that stands for several: whoever keeps answers must not confuse them with those of other models
+ * in a row.
  *
  * @category getters
  */

@@ -78,7 +78,7 @@ export const models = <const L extends Layers>(
     use: (name) => {
       const on = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, LM> | Named<Name>> =>
         Effect.flatMap(all, (services) => Effect.provideService(self, LM, services[name]))
-      // What is called is a step, what is not is an effect.
+      // The first overload is for steps, which are called; the second one is for effects.
       function use<I, O, E, R>(step: Step.Step<I, O, E, R>): Step.Step<I, O, E, Exclude<R, LM> | Named<Name>>
       function use<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, LM> | Named<Name>>
       function use(self: Effect.Effect<unknown, unknown, unknown> | Step.Any) {

@@ -40,8 +40,8 @@ const decode = Schema.decodeUnknownResult(Schema.toCodecJson(Schema.Struct({ ans
 const encode = Schema.encodeSync(Schema.toCodecJson(Completion))
 
 /**
- * Keeps accepted answers in the store in context. A store that fails is passed by with a warning: the call goes
- * on as if nothing were kept.
+ * Keeps accepted answers in the store in context. A store that fails is skipped with a warning: the call goes on as if
+ * nothing were kept.
  *
  * ```ts
  * import { LM } from "@effect-dspy/core"

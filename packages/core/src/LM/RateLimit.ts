@@ -15,9 +15,9 @@
  * minute. They live in effect's `RateLimiterStore` if one is in context when the layer is built (Redis, or the SQL
  * store of `@effect-dspy/pipelines/sql`), shared with all who use the same store and key; else in memory.
  *
- * It goes under retry, so that every attempt takes its turn, and over concurrency, so that nobody holds a permit
- * while waiting in this line. Where permits are what is short, requests wait for them with their turn behind them and
- * may leave closer together than they had it: set the bound above what the rate and the latency need.
+ * It goes under retry, so that every attempt takes its turn, and over concurrency, so that nobody holds a permit while
+ * waiting in this line. Where permits are short, requests wait for them after their turn, and may leave closer together
+ * than their turns were: set that bound higher than the rate and the latency need.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -91,7 +91,7 @@ interface Pace {
   readonly refillMs: number
 }
 
-/** `memory`: the store, where no question to it takes time. */
+/** `memory`: the store again, where it is in memory and answers without an effect. */
 interface Limiter {
   readonly lm: Service
   readonly store: RateStore.RateStore
@@ -126,10 +126,10 @@ const make = (lm: Service, options: Options, shared: RateStore.RateStore | undef
   }
 }
 
-/** A default bucket holds what comes in one of so many parts of the window. */
+/** A default bucket holds what one sixtieth of the window refills. */
 const parts = 60
 
-/** A nanosecond, below which a `Duration` is none. */
+/** A nanosecond: a shorter `Duration` is zero. */
 const shortest = 1e-6
 
 // In any stretch of `per` a bucket gives what it holds and what it is refilled with. Both together are the limit, and
@@ -187,7 +187,7 @@ const send = (
   )
 }
 
-/** A wait that came up late, 0 for none; the rest is for the rounds to come, and for a refusal. */
+/** The further wait that is known by now, 0 for none; `learned` and `epoch` are those of `reserve`. */
 interface Hold {
   readonly wait: number
   readonly learned: boolean
@@ -214,7 +214,8 @@ const reserve = (
       return Effect.flatMap(Effect.onError(turn, () => giveBack(self, cost)), ({ epoch, learned, wait }) =>
         wait === 0
           ? Effect.succeed(epoch)
-          // Kept, it would be refilled during the wait, and two would leave at once after it.
+          // If the cost were kept, the buckets would refill during the wait, and two requests would leave at once after
+          // it.
           : Effect.andThen(giveBack(self, cost), again(wait, learned)))
     })
   })
@@ -234,7 +235,7 @@ const freeAtOnce = (self: Limiter, cost: Line.Cost, now: number): boolean => {
   return true
 }
 
-// What came up while the buckets were waited for.
+// Looks again after the wait for the buckets: an answer or a refusal may have asked for more meanwhile.
 const hold = (
   self: Limiter,
   clock: Clock.Clock,
@@ -347,6 +348,6 @@ const refund = (self: Limiter, cost: Line.Cost, epoch: number, { reason }: LMErr
   )
 }
 
-// Limits that can't be read are not passed by: who shares them relies on them.
+// Limits that can't be read are not ignored: whoever shares them relies on them.
 const asked = <A>({ lm }: Limiter, answer: Effect.Effect<A, RateLimiterError>): Effect.Effect<A, LMError.LMError> =>
   Effect.mapError(answer, () => LMError.make(lm.provider, lm.model, new Reason.Network({ code: "RATE_LIMIT_STORE" })))

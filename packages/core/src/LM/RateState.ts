@@ -75,9 +75,9 @@ export const countInWindow = (
 }
 
 /**
- * What refusals have taught about a limit nobody told. `cooldown`: nobody sends until `until`; `learning`: everybody
- * sends, and `observed` counts them; `learned`: `limit` requests in `windowMs`, and `until` is when the present ones
- * are used up.
+ * What refusals have taught about a limit that nobody has stated. `cooldown`: nobody sends until `until`; `learning`:
+ * everybody sends, and `observed` counts them; `learned`: `limit` requests in `windowMs`, and `until` is when the
+ * present ones are used up.
  *
  * @category models
  */
@@ -95,7 +95,7 @@ export interface Learned {
 /** What is learned is kept for a minute after its use: limits change. */
 const keptMs = 60_000
 
-/** An hour is the longest wait that is taken for one. */
+/** The longest wait that is believed: an hour. */
 const longestMs = 3_600_000
 
 const forget = (state: Learned | undefined, now: number): Learned | undefined =>

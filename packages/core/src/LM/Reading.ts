@@ -11,7 +11,8 @@ import type * as Sink from "./Sink.ts"
 const writtenEveryMs = 100
 
 /**
- * One answer; tells of it where somebody listens. `firstMs` is the time from the request to its first piece.
+ * One answer, watched; it tells of it where somebody listens. `firstMs` is the time from the request to its first
+ * piece.
  *
  * @category models
  */
@@ -36,7 +37,7 @@ export class Reading {
     this.show = show?.pieces === true ? show : undefined
   }
 
-  /** The same way for the parts, past this. */
+  /** `emit`, with a look at every part on its way. */
   through(emit: Sink.Emit): Sink.Emit {
     return (parts) => {
       for (const part of parts) {
@@ -46,7 +47,7 @@ export class Reading {
     }
   }
 
-  /** Tells of what was not told yet. */
+  /** Tells what has not been told yet. */
   flush(): void {
     if (this.to === undefined || this.told === this.characters) return
     this.told = this.characters

@@ -23,9 +23,9 @@ import type { Sink } from "./Sink.ts"
 export type Mode = "native" | "tool" | "json" | "prompt"
 
 /**
- * The wished form of the answer. `instruction` says in words what `schema` says to machines, for
- * endpoints without structured output. `mode` is the firmest way still to be tried, where an endpoint has refused
- * a firmer one for this request.
+ * The requested form of the answer. `instruction` says in words what `schema` says to machines, for endpoints without
+ * structured output. `mode` is the firmest way still to be tried, where an endpoint has refused a firmer one for this
+ * request.
  *
  * @category models
  */

@@ -3,7 +3,7 @@
  *
  * Innermost first, and why:
  * 1. `price`, `budget`: what leaves is what costs, so nothing may stand between them and the model.
- * 2. `timeout`: outside concurrency it would take waiting in line for slowness.
+ * 2. `timeout`: outside concurrency it would mistake waiting in line for slowness.
  * 3. `concurrency`: outside retry it would hold its permit through every backoff.
  * 4. `rateLimit`: outside retry it would not see the second attempts, and inside concurrency it would wait with a
  *    permit in its hand.
@@ -95,7 +95,7 @@ export type Needs<O extends Options> =
  */
 export const resilient = <const O extends Options = {}>(options?: O): Decorator<Failure<O>, Needs<O>> => {
   const chain = links(options ?? {})
-  // `Failure` and `Needs` say what those links fail with and need that are there.
+  // `Failure` and `Needs` say what the links that were asked for fail with and need.
   return ((lm: Service) =>
     chain.reduce<Effect.Effect<Service, unknown, unknown>>(
       (inner, decorator) => Effect.flatMap(inner, decorator),
@@ -120,7 +120,7 @@ const links = (options: Options): ReadonlyArray<Decorator<unknown, unknown>> => 
   ]
 }
 
-// Who names prices once has named them for the budget as well.
+// Prices are given once, for the budget as well.
 const priced = (wish: Limits | Budget, prices: Options["price"]): Limits | Budget =>
   "limits" in wish || prices === undefined ? wish : { prices, ...wish }
 

@@ -18,7 +18,7 @@ import { LM, type Service, TypeId } from "./Tag.ts"
 import * as Tokens from "./Tokens.ts"
 
 /**
- * Names the model for a request. It may ask for it: a classifier, a database, another model.
+ * Names the model for a request. It may ask others: a classifier, a database, another model.
  *
  * @category models
  */

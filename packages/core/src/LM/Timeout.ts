@@ -23,7 +23,7 @@ import type { Service } from "./Tag.ts"
  *   lot would be cut off
  * - `betweenTokens`: from one part to the next; the time a slow reader takes does not count
  *
- * With one of the last two the answer is streamed, also when nobody reads along. Of an endpoint that can't stream the
+ * With one of the last two the answer is streamed even when nobody reads along. For an endpoint that can't stream, the
  * whole answer is the first part.
  *
  * @category models

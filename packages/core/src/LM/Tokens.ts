@@ -9,7 +9,7 @@ import type * as Fiber from "effect/Fiber"
 import type { Request } from "./Request.ts"
 import type { Service } from "./Tag.ts"
 
-/** What an answer is taken for when nobody limits it. */
+/** Tokens an answer is expected to take when nobody limits it. */
 const defaultAnswer = 1000
 
 const utf8 = new TextEncoder()

@@ -1,5 +1,5 @@
 /**
- * The events of one request: it leaves, its answer is there or it failed.
+ * The events of one request: it leaves, and its answer arrives or it fails.
  */
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"

@@ -1,5 +1,5 @@
 /**
- * Tools for models that know none: described in the prompt, called in JSON.
+ * Tools for models that can't call them natively: described in the prompt, called in JSON.
  *
  * `LM.make` sends requests with tools this way to a model that was declared to have no native calling. Calls and
  * results of earlier turns are written in the same words, so a conversation may move between models.
@@ -31,7 +31,7 @@ export const write = (request: Request): Request => {
 
 /**
  * The answer with the calls that stand in its text, if any do. `written` is what was sent: calls of earlier turns and
- * words of tools that the answer repeats are no calls.
+ * words of tools that the answer repeats do not count.
  *
  * @category decoding
  */

@@ -5,9 +5,9 @@
  * It is built by `LM.make` like every other LM, so budgets, retries and usage work as in production.
  * Latency passes on the Clock, so a virtual clock makes slow answers cost no time.
  *
- * A script is a list of replies, a function of the request, or answers by signature name. A reply is
- * text as the model would write it, an output as a plain object, an `LMErrorReason` to fail with, or one
- * of `after`, `truncated`, `never`, `completion`, `streamed`. Replies of other kinds are streamed in one piece.
+ * A script is a list of replies, a function of the request, or answers by signature name. A reply is text as the model
+ * would write it, an output as a plain object, an `LMErrorReason` to fail with, or one of `after`, `truncated`,
+ * `never`, `completion`, `streamed`, `calls`. Replies other than `streamed` ones come in one piece.
  */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
