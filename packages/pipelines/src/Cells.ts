@@ -1,9 +1,9 @@
 /**
  * The fields of one pipeline run: write-once cells that steps wait for.
  *
- * The first value of a field stays; later ones are ignored, so a field that was handed out early cannot
- * change under the steps that already use it. A field may also turn out not to come, which nobody then waits for. A
- * step that finds all its fields settled goes on without suspending.
+ * The first value of a field stays; later ones are ignored, so a field that was handed out early cannot change under
+ * the steps that already use it. A field may also turn out not to come, and then nobody waits for it. A step that finds
+ * all its fields settled goes on without suspending.
  */
 import * as Effect from "effect/Effect"
 

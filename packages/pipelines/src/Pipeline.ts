@@ -2,8 +2,8 @@
  * A record of steps wired by field names, run as concurrently as their needs allow.
  *
  * The life of a run:
- * 1. The input's fields are put into cells, one per field, written once. Optional ones that are left out are waited
- *    for by nobody, here and wherever a step leaves one out.
+ * 1. The input's fields are put into cells, one per field, written once. Nobody waits for optional ones that the input,
+ *    or later a step, leaves out.
  * 2. All steps start at once, each waiting for the cells it needs. Nobody schedules anything: a step runs
  *    the moment its last field arrives, so the run takes as long as its longest path.
  * 3. What a step gives goes into cells. A nested pipeline hands its fields out as they come, and so does a
@@ -44,9 +44,10 @@ export interface Pipeline<in I, out O, out E = never, out R = never> extends Ste
 }
 
 /**
- * Wires steps into a pipeline. `concurrency` bounds the steps running at once; the default is all that
- * can. With `streaming`, models are asked to stream, and a step starts as soon as the fields it needs are complete;
- * a field that was handed on stays as it is, also when the reply it came from could not be used. A field that is missing, mistyped, given twice or part of a cycle does not compile.
+ * Wires steps into a pipeline. `concurrency` bounds the steps running at once; the default is all that can. With
+ * `streaming`, models are asked to stream, and a step starts as soon as the fields it needs are complete; a field that
+ * was handed on stays as it is, even when the reply it came from could not be used. A field that is missing, mistyped,
+ * given twice or part of a cycle does not compile.
  *
  * ```ts
  * import { Step } from "@effect-dspy/core"
@@ -197,7 +198,7 @@ const build = <I, O, E, R>(name: string, definition: Definition): Pipeline<I, O,
   })
 }
 
-// Types see to it that every required field is there, where there are types.
+// For typed callers, the types guarantee that every required field is there.
 const promised = (from: string, struct: Schema.Struct<Fields>, values: Cells.Values): Cells.Values => {
   for (const field of Object.keys(struct.fields)) {
     if (!Object.hasOwn(values, field) && !isOptional(struct, field)) {
@@ -240,7 +241,7 @@ const run = (
     const all = (observer?: StepReport.OnStep) =>
       Effect.forEach(runners, (runner) => {
         const wait = cells.all(runner.needs)
-        // A step that breaks its promise has failed. What it gave wakes others, and that comes when it has ended.
+        // A step that does not give what it promised has failed. Its fields wake others only after its end was told.
         const work = RunEvents.step(
           path,
           runner.name,
@@ -267,7 +268,7 @@ const run = (
 
 const inTurn = (bound: number) => {
   const semaphore = Semaphore.makeUnsafe(bound)
-  // Those inside and those in line: a permit that is given back may be somebody's already.
+  // Counts those inside and those in line: a free permit may already be meant for one in line.
   let present = 0
   return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.suspend(() => {

@@ -22,8 +22,8 @@ export interface Node {
 }
 
 /**
- * `steps` are in an order in which each stands behind the steps it needs. `streaming`: a step starts when the
- * fields it needs are written, not when the answers that hold them end.
+ * `steps` are in an order in which each comes after the steps it needs. `streaming`: a step starts when the fields it
+ * needs are written, not when the answers that hold them end.
  *
  * @category models
  */

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 
 /**
  * One run of one pipeline. `events` are its own and those of the pipelines in its steps, in order; `queuedMs` is how
- * long the job it belongs to was due, where that was told.
+ * long the job it belongs to had been due, where that was told.
  *
  * @category models
  */

@@ -9,7 +9,7 @@ import * as Hex from "effect/encoding/Hex"
 import * as Redacted from "effect/Redacted"
 import type { Headers } from "./Protocol.ts"
 
-/** 48 bits: enough to tell keys apart, too few to be found back from. */
+/** 48 bits: enough to tell keys apart, too few to find a key from. */
 const digits = 12
 
 /**

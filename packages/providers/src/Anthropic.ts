@@ -1,5 +1,5 @@
 /**
- * Anthropic's own endpoint, by its Messages.
+ * Anthropic's own endpoint, by its Messages API.
  */
 import { LM } from "@effect-dspy/core/LM"
 import * as Config from "effect/Config"

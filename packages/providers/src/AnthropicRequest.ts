@@ -26,12 +26,13 @@ export const encoder = (
   const plan = Plan.make({
     capabilities,
     lower: AnthropicSchema.encode,
-    // The answer's own tool is for models, and for schemas, that there is no holding to.
+    // An answer as a tool's arguments is for models that can't be held to schemas, and for schemas that none can be
+    // held to.
     lowerTool: (schema) => Result.succeed({ schema, strict: false }),
     without: ["seed"],
     bounds: { temperature: [0, 1] }
   })
-  // Models that are held to schemas in their answers are so in their calls.
+  // Models that can be held to schemas in their answers can be so in their calls.
   const holds = capabilities.structuredOutput.includes("native")
   const cache = promptCache === undefined
     ? undefined
@@ -135,7 +136,7 @@ const tool = (held: boolean, { description, name, parameters, strict }: Plan.Too
 
 const choice = (wish: Request.ToolChoice, outputTool: string | undefined): unknown => {
   if (typeof wish !== "object") return { type: wish === "required" ? "any" : wish }
-  // There is one answer.
+  // The answer is one call, so no second one may stand beside it.
   const once = wish.tool === outputTool ? { disable_parallel_tool_use: true } : undefined
   return { type: "tool", name: wish.tool, ...once }
 }

@@ -143,7 +143,7 @@ const ownPart = (part: Content, provider: string): ReadonlyArray<Block> => {
         type: "tool_use",
         id: callId(part.id),
         name: part.name,
-        // Arguments have to be an object, even those that were none.
+        // Arguments have to be an object, even where the model wrote something else.
         input: isObject(part.arguments) ? part.arguments : { arguments: part.arguments }
       }]
     case "reasoning": {

@@ -169,7 +169,7 @@ export const modes = (self: Capabilities, { output, tools = [] }: Wish): Readonl
 }
 
 /**
- * What a request needs and the endpoint has not: a kind of media, or tools.
+ * What a request needs and the endpoint lacks: a kind of media, or tools.
  *
  * @category guards
  */

@@ -25,7 +25,7 @@ import * as Transport from "./Transport.ts"
  * - `path`: under the base URL
  * - `authorize`: the headers that carry a key
  * - `encode`: the body of a request, as a value that becomes JSON
- * - `decode`: reads an answer's JSON; `undefined` when it is none of this protocol
+ * - `decode`: reads an answer's JSON; `undefined` when it is not of this protocol
  *
  * @category models
  */
@@ -56,7 +56,7 @@ export interface Options {
 }
 
 /**
- * A vector in JSON: numbers and nothing else, which no conversion may make of something else.
+ * A vector in JSON: numbers and nothing else. Nothing is converted into one.
  *
  * @category models
  */

@@ -60,7 +60,7 @@ export const make = (options: Options): Effect.Effect<LM.Service, never, HttpCli
     const base = options.baseUrl.replace(/\/+$/, "")
     const url = `${base}${protocol.path(false)}`
     const streamUrl = `${base}${protocol.path(true)}`
-    // A mistake of whoever wrote it down, found before the first call and not retried as a lost connection.
+    // A wrong URL is a mistake in the program: found before the first call, and not retried like a lost connection.
     if (Result.isFailure(Url.fromString(url))) return yield* Effect.die(new TypeError(`no URL: ${options.baseUrl}`))
     const transport = Transport.make(yield* HttpClient.HttpClient, provider, model)
     const fail = (reason: Reason.Reason) => Effect.fail(LMError.make(provider, model, reason))
@@ -167,7 +167,7 @@ const fromTool = (part: Content, tool: string): ReadonlyArray<Content> => {
 
 type ToolArguments = NonNullable<Encoded["toolArguments"]>
 
-// Arguments that are no JSON stay as they are: whoever answers the call finds out.
+// Arguments that are not JSON stay as they are: whoever answers the call finds out.
 const withArguments = <P extends Content>(part: P, tools: ToolArguments): P => {
   if (part.type !== "toolCall" || part.malformed === true) return part
   const restoring = tools.get(part.name)
@@ -181,12 +181,12 @@ const restored = (content: ReadonlyArray<Content>, restore: (json: unknown) => u
     const whole: Content = { type: "text", text: JSON.stringify(restore(JSON.parse(text))) }
     return [...content.filter((part) => part.type !== "text"), whole]
   } catch {
-    // No JSON: the adapter will find out what it is.
+    // Not JSON: the adapter will find out what it is.
     return content
   }
 }
 
-// Who reads along reads the answer as it will be, not as the endpoint was told to write it.
+// A reader of the stream gets the answer as it will be, not as the endpoint was told to write it.
 const toParts = (encoded: Encoded, emit: Emit): Emit => {
   const { outputTool, restore, toolArguments, touched } = encoded
   const told = toolArguments === undefined ? emit : withToolInput(toolArguments, emit)

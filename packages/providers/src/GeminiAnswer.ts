@@ -139,7 +139,8 @@ const numbered = ["FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "
 
 const nameOf = (reason: string | number): string => typeof reason === "string" ? reason : numbered[reason] ?? "OTHER"
 
-// A filter took the answer away. MALFORMED_FUNCTION_CALL and its like are none: the model may do better next time.
+// A filter took the answer away. MALFORMED_FUNCTION_CALL and its like are not filters: the model may do better next
+// time.
 const filters = new Set([
   "SAFETY",
   "RECITATION",

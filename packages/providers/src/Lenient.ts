@@ -62,7 +62,7 @@ export const record = (value: unknown): { readonly [key: string]: unknown } =>
   typeof value === "object" && value !== null ? value as { readonly [key: string]: unknown } : {}
 
 /**
- * The usage of one answer by what it reported: figures that are no numbers are left out.
+ * The usage of one answer by what it reported: figures that are not numbers are left out.
  *
  * @category conversions
  */

@@ -1,8 +1,8 @@
 /**
  * Models of an Ollama server, by its own API.
  *
- * On the server's copy of OpenAI's API, use the profile `ollama` instead: this one tells the length of the
- * context and whether to think, and knows no choice of tools.
+ * The server also has a copy of OpenAI's API, which the profile `ollama-v1` speaks. This one can set the length of the
+ * context and switch thinking off, but can't be told which tool to call.
  */
 import { LM } from "@effect-dspy/core/LM"
 import type * as Config from "effect/Config"

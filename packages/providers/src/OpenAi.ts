@@ -1,5 +1,5 @@
 /**
- * OpenAI's own endpoint, by its Responses.
+ * OpenAI's own endpoint, by its Responses API.
  */
 import { LM } from "@effect-dspy/core/LM"
 import * as Config from "effect/Config"

@@ -203,7 +203,7 @@ const outputTool = "give_output"
 
 const asTool = (plan: Plan, tool: Omit<Tool, "name">): Plan => {
   const { toolChoice, tools } = plan
-  // Who demands a call of a tool of its own wants no answer yet.
+  // A caller that demands a call of one of its own tools wants no answer yet.
   if (toolChoice === "required" || typeof toolChoice === "object") return plan
   let name = outputTool
   while (tools.some((tool) => tool.name === name)) name += "_"
@@ -221,8 +221,7 @@ interface Callable {
   readonly restoring: ReadonlyMap<string, Restoring>
 }
 
-// What the endpoint can't be held to is sent as it is: parameters guide a model, and calls are checked by who answers
-// them.
+// What the endpoint can't be held to is sent as it is: parameters guide a model, and whoever answers calls checks them.
 const writing = (lower: Lower) => {
   const written = new WeakMap<ReadonlyArray<Request.Tool>, Result.Result<Callable, Reason.Unsupported>>()
   const write = (tools: ReadonlyArray<Request.Tool>): Result.Result<Callable, Reason.Unsupported> => {

@@ -140,7 +140,7 @@ export const deepseek: Profile = {
 }
 
 /**
- * Mistral: a seed under a name of its own, and nothing unknown is taken.
+ * Mistral: the seed has a name of its own, and unknown fields are refused.
  *
  * @category profiles
  */

@@ -83,7 +83,8 @@ export const table: { readonly [name: string]: Provider } = {
 }
 
 /**
- * The provider and the model in a string, split at the first slash; `undefined` where it is none.
+ * The provider and the model in a string, split at the first slash; `undefined` where it names no provider that is
+ * known, or no model.
  *
  * ```ts
  * import { Provider } from "@effect-dspy/providers"

@@ -3,8 +3,8 @@
  *
  * Two families are in use. OpenAI and those who follow it send `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`
  * with the reset as a Go duration (`6m0s`, `12ms`); Anthropic sends
- * `anthropic-ratelimit-{requests,tokens}-{limit,remaining,reset}` with the reset as a moment in time (RFC 3339). Who
- * sends neither is read as having said nothing.
+ * `anthropic-ratelimit-{requests,tokens}-{limit,remaining,reset}` with the reset as a moment in time (RFC 3339). An
+ * endpoint that sends neither has said nothing.
  */
 import type { RateLimits } from "@effect-dspy/core/Completion"
 

@@ -26,7 +26,7 @@ export type Details = typeof Details.Type
 const texts = ["text", "summary", "data"]
 
 /**
- * Adds the pieces of one event to what came before; anything that is no list of details adds nothing.
+ * Adds the pieces of one event to what came before; anything that is not a list of details adds nothing.
  *
  * @category combinators
  */

@@ -2,7 +2,7 @@
  * OpenAI's Responses on the wire, which xAI, DeepSeek, OpenRouter and LM Studio speak too.
  *
  * `ResponsesRequest` writes the bodies, `ResponsesAnswer` reads answers and streams. Every request carries the whole
- * conversation: nothing is left with the vendor, unless it is wished so.
+ * conversation: nothing is left with the vendor, unless `store` asks for it.
  */
 import * as Capabilities from "./Capabilities.ts"
 import type { Protocol } from "./Protocol.ts"

@@ -46,7 +46,7 @@ export const encoder = (
           text: format === undefined ? undefined : { format: textFormat(format) },
           tools: tools.length === 0 ? undefined : tools.map(functionTool),
           tool_choice: typeof toolChoice === "object" ? { type: "function", name: toolChoice.tool } : toolChoice,
-          // There is one answer.
+          // The answer is one call, so no second one may stand beside it.
           parallel_tool_calls: typeof toolChoice === "object" && toolChoice.tool === how.outputTool ? false : undefined,
           temperature: settings.temperature,
           top_p: settings.topP,

@@ -3,7 +3,7 @@
  *
  * What a schema's lowering changed can't be read before it is restored, and that can't be done before it is complete.
  * So a property that is restored waits until its value ends; everything else passes as it comes. The pieces make up
- * JSON in the shape of the signature's schema. Text that is no JSON object passes unchanged.
+ * JSON in the shape of the signature's schema. Text that is not a JSON object passes unchanged.
  */
 
 /** Takes a piece of the answer's text, and gives what of it can be read on. */
@@ -112,7 +112,7 @@ export const make = (
       try {
         out += step(char)
       } catch {
-        // No JSON after all: whoever reads the whole answer finds out what it is.
+        // Not JSON after all: whoever reads the whole answer finds out what it is.
         out += broken(held)
       }
     }

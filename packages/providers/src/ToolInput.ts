@@ -9,7 +9,7 @@ import * as Schema from "effect/Schema"
 const decode = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))
 
 /**
- * A call from its arguments as text; no text is no arguments. Text that is no JSON is kept and marked.
+ * A call from its arguments as text; empty text means no arguments. Text that is not JSON is kept and marked.
  *
  * ```ts
  * import { ToolInput } from "@effect-dspy/providers"

@@ -20,7 +20,7 @@ import * as HttpFailure from "./HttpFailure.ts"
 import * as HttpSpan from "./HttpSpan.ts"
 import type { Headers } from "./Protocol.ts"
 
-/** An answer of more than 32 MB is no answer: no model writes that much, a broken proxy may. */
+/** An answer of more than 32 MB is an error: no model writes that much, but a broken proxy may. */
 const maxBytes = 32 * 1024 * 1024
 
 /**

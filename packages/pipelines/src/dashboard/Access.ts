@@ -101,7 +101,7 @@ export const make = (token: Redacted.Redacted, host: string): Access => {
       if (open && !isLoopback(nameOf(name))) return { _tag: "Refused", status: 421, why: "unknown host" }
       const offered = credential(request.headers["authorization"])
       const right = offered !== undefined && timingSafeEqual(digest(offered), expected)
-      // A wrong token is always told: who has one wants to be let in with it.
+      // A wrong token is always refused, even where none is needed: whoever sends one wants to be let in with it.
       if (!right && (!open || offered !== undefined)) return { _tag: "Refused", status: 401, why: "token" }
       if (request.method === "GET" || request.method === "HEAD") return { _tag: "Admitted", canChange: right }
       if (!right) return { _tag: "Refused", status: 401, why: "token" }

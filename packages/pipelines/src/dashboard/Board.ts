@@ -155,7 +155,7 @@ export const make = Effect.fnUntraced(function*(showContent: boolean) {
       }
     })),
     page: Effect.fnUntraced(function*(question) {
-      // Who has the whole id wants that job.
+      // Whoever searches for a whole id wants that job.
       if (question.search !== undefined && question.cursor === undefined) {
         const exact = yield* jobs.find(question.search)
         if (exact._tag === "Some") return { jobs: [exact.value] }

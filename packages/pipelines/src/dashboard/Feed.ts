@@ -20,7 +20,7 @@ const pauseMillis = 250
 /** The part of the time that is spent looking, at most: one tenth. */
 const share = 10
 
-/** One more than the newest would only be older. A page that reads slowly gets the newest, not all. */
+/** Only the newest state is kept: a page that reads slowly gets that one, not all. */
 const shared = { capacity: 1, strategy: "sliding", replay: 1 } as const
 
 /**
@@ -64,8 +64,8 @@ export const make = (
   })
 
 /**
- * Looks again and again, and tells what is different; `essence` is what a difference is looked for in, `wait` knows how
- * long the last look took.
+ * Looks again and again, and tells what is different. Only differences in `essence` count; `wait` is given how long the
+ * last look took.
  */
 const looking = <A>(
   name: string,

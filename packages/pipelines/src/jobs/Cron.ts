@@ -1,10 +1,9 @@
 /**
  * Jobs that are enqueued by the clock.
  *
- * Every worker that has a cron entry enqueues it when its time comes, under an id made of that time; the store
- * takes the first and knows the others. So any number of workers enqueue one job, and a worker whose clock is
- * wrong adds none: what it comes too late with is there already. Times that pass while no worker runs are
- * skipped.
+ * Every worker that has a cron entry enqueues it when its time comes, under an id made of that time; the store takes
+ * the first and knows the others. So any number of workers enqueue one job, and a worker whose clock is wrong adds
+ * none: what it enqueues late is there already. Times that pass while no worker runs are skipped.
  */
 import * as Clock from "effect/Clock"
 import * as EffectCron from "effect/Cron"

@@ -148,7 +148,7 @@ export const make = <
     ...job,
     priority: options.priority ?? 0,
     identify: options.id,
-    // The worker hands them what the payload's schema has decoded, with the services there are then.
+    // The worker gives both what the payload's schema has decoded, and runs them with the services of that time.
     toLayer: (handler, { onDead } = {}) =>
       register(job, handler as Handler["run"], (onDead ?? (() => Effect.void)) as Handler["onDead"])
   }
@@ -281,7 +281,7 @@ export const idOf = (name: string, key: string): JobId => {
 }
 
 /**
- * Waits until a job has ended and gives its result. The process that asks need not be one that works.
+ * Waits until a job has ended and gives its result. The process that asks need not be a worker.
  *
  * @category combinators
  */
@@ -309,8 +309,8 @@ export const result = <P, A, E>(
 export type ReadError = Schema.SchemaError | CodecError | StoreError
 
 /**
- * Keeps the result of an effect under a name: within a job it is done once, whatever happens. Outside of a job it
- * is just done. Failures are not kept. Used twice under one name, the first and the second are told apart.
+ * Keeps the result of an effect under a name: within a job it is done once, whatever happens. Outside of a job it is
+ * simply done. Failures are not kept. Used twice under one name, the first and the second are told apart.
  *
  * @category inside a job
  */
@@ -325,8 +325,8 @@ export const memo = <A, E, R>(
   })
 
 /**
- * Sleeps without holding a slot or a process: the handler runs again when the time is over. Outside of a job it
- * just sleeps.
+ * Sleeps without holding a slot or a process: the handler runs again when the time is over. Outside of a job it simply
+ * sleeps.
  *
  * @category inside a job
  */

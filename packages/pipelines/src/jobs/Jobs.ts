@@ -36,7 +36,7 @@ export interface Entry {
 }
 
 /**
- * A job that ended, or didn't yet: `result` and `error` are sealed text.
+ * How a job ended, if it has: `result` and `error` are sealed text.
  *
  * @category models
  */

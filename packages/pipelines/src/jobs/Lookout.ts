@@ -24,7 +24,7 @@ export interface Post {
   readonly isReady: () => boolean
 }
 
-/** How often everything is looked at whatever is heard. */
+/** How often everything is looked at, whatever was heard. */
 const roundMillis = 1000
 
 /** Due times further away are asked for again in a later round. */

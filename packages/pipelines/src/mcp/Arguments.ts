@@ -1,6 +1,6 @@
 /**
- * Arguments held against a tool's JSON schema before they are sent, so that a model hears of wrong ones field by field,
- * whatever a server says of them, and no failure of the tool is mistaken for one.
+ * Checks arguments against a tool's JSON schema before they are sent. So a model hears of wrong ones field by field,
+ * whatever a server says of them, and a failure of the tool is not mistaken for wrong arguments.
  */
 import * as Field from "@effect-dspy/core/Field"
 import { describe } from "@effect-dspy/core/PredictError"

@@ -1,9 +1,9 @@
 /**
  * Predictors, pipelines and other steps served as tools over the Model Context Protocol.
  *
- * A step's input fields are the parameters, its output comes as structured content and as the same in text. Wrong
- * arguments and failures are results that say so, for the model that called; a bug is logged, and told as a failure
- * without a word more. A client that cancels interrupts the step, which closes the model's socket.
+ * A step's input fields are the parameters. Its output comes as structured content, and as the same in text. Wrong
+ * arguments and failures are results that say so, for the model that called; a bug is logged, and reported as a failure
+ * without details. A client that cancels interrupts the step, which closes the model's socket.
  *
  * ```ts no-run
  * import { Predict, Signature } from "@effect-dspy/core"
@@ -105,8 +105,8 @@ export const layerStdio = <E, R>(options: Options<E, R>): Layer.Layer<never, nev
   ) as unknown as Layer.Layer<never, never, Stdio | R>
 
 /**
- * A server over HTTP, at a path of effect's router. Requests of browsers are refused but from `allowedOrigins`; who
- * may call is up to the router's middleware.
+ * A server over HTTP, at a path of effect's router. Requests from browsers are refused unless their origin is among
+ * `allowedOrigins`; who may call is up to the router's middleware.
  *
  * @category layers
  */

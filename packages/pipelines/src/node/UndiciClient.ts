@@ -1,8 +1,8 @@
 /**
  * effect's `HttpClient` on undici, with a short way for what an LM sends.
  *
- * A request that has its whole body, wants no HTTP span and no upgrade goes by `UndiciExchange`. Everything else goes by
- * effect's own client for undici, over the same connections: this is faster where it can be, and nothing less.
+ * A request that has its whole body, wants no HTTP span and no upgrade goes by `UndiciExchange`. Everything else goes
+ * by effect's own client for undici, over the same connections: nothing that effect's client does is lost.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as Undici from "@effect/platform-node/Undici"
@@ -42,7 +42,7 @@ export const make: Effect.Effect<HttpClient.HttpClient, never, NodeHttpClient.Di
   )
 })
 
-/** What undici takes as it is; nothing to send is null. */
+/** A body that undici takes as it is; null for none. */
 type Body = string | Uint8Array | null
 
 const wholeBody = ({ body, headers }: HttpClientRequest.HttpClientRequest): Body | undefined => {
@@ -81,7 +81,7 @@ const send = (
     origin,
     path: pathname + search,
     body,
-    // Limits on time are the caller's.
+    // Limits on time are up to the caller (`LM.timeout`).
     headersTimeout: 0,
     bodyTimeout: 0
   })

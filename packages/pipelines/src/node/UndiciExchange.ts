@@ -6,13 +6,13 @@
  * answer is short and read at once, or read as it comes; neither needs them.
  *
  * The life of an exchange:
- * 1. It is dispatched. Who gives up before undici has a connection leaves word, and nothing is sent.
+ * 1. It is dispatched. A caller that gives up before undici has a connection says so, and nothing is sent.
  * 2. The head of the answer comes, and the caller goes on with it. The bytes behind it are kept.
- * 3. While nobody takes them, or somebody slowly, the socket waits at `plenty` bytes.
+ * 3. While they are taken slowly or not at all, the socket pauses at `plenty` bytes.
  * 4. It ends or fails. What came before a failure can still be taken, and then the failure.
  *
- * Callers go on by a promise and so never within undici's parser. effect sees to it that they do in the async context
- * they came from, which is not the socket's.
+ * Callers go on through a promise, so never inside undici's parser. effect lets them go on in the async context they
+ * came from, not in the socket's.
  */
 import type * as Undici from "@effect/platform-node/Undici"
 import type { NonEmptyReadonlyArray } from "effect/Array"
@@ -55,7 +55,7 @@ export const send = (
   })
 
 /**
- * An answer on its way. One reads it: all of it by `bytes`, which may be asked for again, or in pieces by `take`.
+ * An answer on its way. It is read as a whole by `bytes`, as often as one likes, or once in pieces by `take`.
  *
  * @category models
  */
@@ -86,7 +86,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     return this.complete ? undefined : Effect.sync(() => this.leave())
   })
 
-  /** What has come since the last time; waits while that is nothing. */
+  /** What has come since the last time; waits until something has. */
   readonly take: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Error> = Effect.callback((resume) => {
     if (this.reader === "whole") return resume(Effect.fail(new TypeError("the answer is read as a whole")))
     this.reader = "pieces"
@@ -122,7 +122,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Controller, status: number, headers: Headers): void {
-    // What is below 200 is not the answer yet.
+    // A status below 200 is not the answer yet.
     if (status < 200) return
     this.status = status
     this.headers = headers

@@ -20,7 +20,7 @@ import type * as UndiciExchange from "./UndiciExchange.ts"
 
 type Failure = HttpClientError.HttpClientError
 
-// One that decodes whole texts keeps nothing between them.
+// It decodes whole texts only, and so keeps nothing between them.
 const utf8 = new TextDecoder()
 
 /**
@@ -38,7 +38,7 @@ export const make = (
   return response
 }
 
-// A long answer that nobody reads would hold its socket for good.
+// A long answer that nobody reads would hold its socket for ever.
 const dropped = new FinalizationRegistry<UndiciExchange.Exchange>((exchange) => exchange.leave())
 
 class UndiciResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
@@ -91,7 +91,7 @@ class UndiciResponse extends Inspectable.Class implements HttpClientResponse.Htt
   get stream(): Stream.Stream<Uint8Array, Failure> {
     return Stream.fromPull(Effect.succeed(this.exchange.take)).pipe(
       Stream.mapError((cause) => this.unreadable(cause)),
-      // Who stops reading has no use for the rest.
+      // A reader that stops has no use for the rest.
       Stream.ensuring(Effect.sync(() => this.exchange.leave()))
     )
   }

@@ -1,8 +1,8 @@
 /**
  * Jobs in PostgreSQL: many worker processes on many machines.
  *
- * Processes tell each other of changes with `NOTIFY`; one connection of each listens. A lost connection is made
- * anew, and until then everybody looks by himself once a second.
+ * Processes tell each other of changes with `NOTIFY`; one connection of each listens. A lost connection is made anew,
+ * and until then everybody looks again once a second.
  */
 import * as PgClient from "@effect/sql-pg/PgClient"
 import * as Cause from "effect/Cause"

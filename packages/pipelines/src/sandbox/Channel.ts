@@ -80,7 +80,7 @@ const launch = (heard: Queue.Queue<Heard>): ChildProcess => {
   })
   child.on("message", (message) => {
     const decoded = decode(message)
-    // Whoever speaks another language, or without end, is no process of ours any more.
+    // A process that breaks the protocol, or never stops talking, is not trusted any more.
     if (Result.isFailure(decoded) || Queue.sizeUnsafe(heard) > maxHeard) child.kill("SIGKILL")
     else Queue.offerUnsafe(heard, decoded.success)
   })

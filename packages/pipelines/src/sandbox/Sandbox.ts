@@ -8,8 +8,8 @@
  *    session. It has no environment, and Node's permission model takes writing, processes, workers and add-ons away.
  * 3. The channel. What the process says is checked, and it can call nothing but the functions of its session.
  *
- * Each session has a process of its own and each process one session, so no code finds what another has left.
- * `node`, `quickjs-emscripten-core` and `@jitl/quickjs-ng-wasmfile-release-sync` are what it takes.
+ * Each session has a process of its own and each process one session, so no code finds what another has left. The layer
+ * needs Node, `quickjs-emscripten-core` and `@jitl/quickjs-ng-wasmfile-release-sync`.
  */
 import * as CodeExecutor from "@effect-dspy/core/CodeExecutor"
 import * as Duration from "effect/Duration"

@@ -1,9 +1,9 @@
 /**
  * effect's `RateLimiterStore` in a SQL database: one rate limit for all processes that use it.
  *
- * `effect/persistence/RateLimiter` keeps its limits in memory or in Redis. Where the jobs live in SQLite or
- * PostgreSQL, this keeps them there as well. Provided under `LM.rateLimit`, or `LM.resilient` with one, it is found
- * and used by itself.
+ * `effect/persistence/RateLimiter` keeps its limits in memory or in Redis. Where the jobs live in SQLite or PostgreSQL,
+ * this keeps them there as well. Provided under `LM.rateLimit`, or `LM.resilient` with one, it is found and used
+ * without being named.
  *
  * The life of a request for tokens:
  * 1. A transaction begins with a write to the row of its key, which makes it or locks it. From there on no other

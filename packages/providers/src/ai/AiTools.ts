@@ -60,7 +60,7 @@ export interface Options<R> {
 
 /**
  * The tools of a toolkit, for `ReAct`. Wrong arguments go back to the model, whatever a tool's failure mode: they are
- * the model's. Tools that a provider runs itself are none of ours, and throw.
+ * the model's. Tools that a provider runs itself can't be ours, and throw.
  *
  * @category conversions
  */
@@ -118,8 +118,8 @@ export interface FromStep<Name extends string, I, O, R, Mode extends AiTool.Fail
 }
 
 /**
- * A predictor, a pipeline or another step as a tool that models of `effect/ai` call. What the step needs, an LM of its
- * own say, is needed where the toolkit is used.
+ * A predictor, a pipeline or another step as a tool that models of `effect/ai` call. What the step needs (its own LM,
+ * say) is needed where the toolkit is used.
  *
  * - `failureMode`: whether a failure is told to the model (`return`, the default) or ends the call (`error`)
  *

@@ -52,7 +52,7 @@ export const fromPart = (part: Response.AnyPart): Content | undefined => {
 }
 
 /**
- * Why an answer ended. `undefined` stands for a filter that cut it off, which is no answer.
+ * Why an answer ended. `undefined` stands for a filter that cut it off, so that there is no answer.
  *
  * @category conversions
  */

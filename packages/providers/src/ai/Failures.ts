@@ -90,7 +90,7 @@ const toReason = (error: LMError.LMError): AiError.AiErrorReason => {
         description
       })
     default:
-      // A retry is worth while exactly where it was.
+      // Chosen so that a retry is worthwhile exactly where it was.
       return error.isRetryable
         ? new AiError.InternalProviderError({ description, metadata })
         : new AiError.InvalidRequestError({ description, metadata })

@@ -3,7 +3,7 @@
  *
  * The life of a request:
  * 1. Its messages become a prompt, its tools a toolkit that only declares them: calling tools is up to whoever asked.
- * 2. A wished form is asked for as an object by its schema; a `LanguageModel` that can't take the schema is asked in
+ * 2. A form of output is asked for as an object by its schema; a `LanguageModel` that can't take the schema is asked in
  *    words. With tools it is always words, because an object leaves no room for a call.
  * 3. Settings that `effect/ai` has no word for are handed to `configure`; without it they are dropped and named in
  *    `Completion.adjustments`.
@@ -184,7 +184,7 @@ const object = (
       // The value, not the text: its provider may have asked for another shape, which is undone in the value only.
       return { ...answer, content: [...others, { type: "text", text: JSON.stringify(value) }] }
     }),
-    // What it cost is not told; what it says may still be read.
+    // What it cost is unknown, but what it says may still be read.
     Effect.catchReason("AiError", "StructuredOutputError", ({ responseText }) =>
       Effect.succeed<Answer>({ content: [{ type: "text", text: responseText }] }))
   )

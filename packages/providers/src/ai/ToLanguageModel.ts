@@ -70,7 +70,7 @@ const streamed = (request: Question): Stream.Stream<Response.StreamPartEncoded, 
     )
   })
 
-// What was streamed cannot be taken back here, and text of two attempts is nobody's answer.
+// What was streamed cannot be taken back here, and text of two attempts would be nobody's answer.
 const restarted = () =>
   new AiError.InternalProviderError({ description: "another attempt began after parts of the answer were streamed" })
 
@@ -124,12 +124,12 @@ const toChoice = (choice: LanguageModel.ProviderOptions["toolChoice"]): ToolChoi
 /**
  * The blocks of a streamed answer: `effect/ai` wants each text to have a name, a beginning and an end.
  *
- * Blocks end with the answer, because only then it is known what an endpoint wants back with them.
+ * Blocks end with the answer, because what an endpoint wants back with them is known only then.
  */
 class Blocks {
   private readonly begun: Array<{ readonly id: string; readonly type: "text" | "reasoning" }> = []
   private readonly inputs = new Set<string>()
-  /** The block that is written just now: text after a tool call is another one. */
+  /** The block being written: text after a tool call begins another one. */
   private current: "text" | "reasoning" | undefined
 
   push(part: Exclude<Part, { readonly type: "restart" }>): Array<Response.StreamPartEncoded> {

@@ -118,7 +118,7 @@ function* texts({ description, name, reading, variation }: Question): Generator<
   yield* reading.text.match(/\S{1,200}/g)?.slice(0, 2000) ?? []
 }
 
-/** `two or three sentences` asks for three; who names no number gets two. */
+/** `two or three sentences` asks for three; without a number there are two. */
 const count = (description: string): number => {
   const names = ["zero", "one", "two", "three", "four", "five", "six"]
   const asked = words(description).map((word) => names.includes(word) ? names.indexOf(word) : Number(word))

@@ -1,5 +1,5 @@
 /**
- * A language model without language model: classic text analysis that answers any signature.
+ * A stand-in for a language model: classic text analysis that answers any signature.
  *
  * It needs no weights, no network and no key, and exists so that programs run, demonstrate and test
  * themselves anywhere. It understands nothing: titles, summaries and keywords are taken from the input by
@@ -25,7 +25,7 @@ import * as Rank from "./Rank.ts"
 import * as Similarity from "./Similarity.ts"
 
 /**
- * - `latency`: how long an answer takes, by default none; a pretence, for demonstrations and tests
+ * - `latency`: how long an answer takes, by default none; it is only simulated, for demonstrations and tests
  *
  * @category models
  */

@@ -6,7 +6,7 @@
  */
 import { stopWords } from "./StopWords.ts"
 
-// Segmenters are dear to build and hold no state.
+// Segmenters are expensive to build and hold no state.
 const wordSegmenter = new Intl.Segmenter(undefined, { granularity: "word" })
 const sentenceSegmenter = new Intl.Segmenter(undefined, { granularity: "sentence" })
 
@@ -119,7 +119,7 @@ export const cut = (text: string, length: number): string => {
   if (text.length <= length) return text
   const space = text.lastIndexOf(" ", length)
   const end = space > length / 2 ? space : length
-  // Half of a surrogate pair is no character.
+  // Half of a surrogate pair is not a character.
   return text.slice(0, end).replace(/[\uD800-\uDBFF]$/, "").replace(/(?<![\s,;:.–-])[\s,;:.–-]+$/, "")
 }
 

@@ -1,6 +1,6 @@
 /**
- * Which forms a value can have at all: a field without any value, or a value that would never end, can be said in a
- * schema and answered by nobody.
+ * Which forms a value can have at all: a field without any value, or a value that would never end, can be stated in a
+ * schema, but no answer can match it.
  */
 import type { Document, Form, Problem } from "./SchemaForm.ts"
 import { under } from "./SchemaForm.ts"

@@ -262,7 +262,7 @@ export const parse = (schema: JsonSchema): Document => {
   const array = (node: JsonSchema, path: string, notes: Notes): Form => {
     const prefix = list(node.prefixItems) ?? list(node.items) ?? []
     const said = list(node.items) === undefined ? node.items : node.additionalItems
-    // Neither how many nor what follows: these items, as everyone means who writes that.
+    // Neither a count nor what follows is stated: exactly these items, as everyone who writes this means it.
     const exact = prefix.length > 0 && said === undefined && !("minItems" in node) && !("maxItems" in node)
     const more = exact ? false : said
     const least = exact ? prefix.length : count(node.minItems) ?? 0
@@ -291,7 +291,7 @@ export const parse = (schema: JsonSchema): Document => {
 }
 
 /**
- * A union of forms: none twice, nothing that is no choice.
+ * A union of forms, without duplicates and without members that no value can have.
  *
  * @category constructors
  */

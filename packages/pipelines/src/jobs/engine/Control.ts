@@ -15,7 +15,7 @@ import * as Statistics from "./Statistics.ts"
 const pruneBatch = 500
 
 /**
- * Cancels a job that waits, at once; of one that runs it is asked.
+ * Cancels a waiting job at once; a running one is asked to stop.
  *
  * @category constructors
  */

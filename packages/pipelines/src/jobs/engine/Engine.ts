@@ -66,7 +66,7 @@ export interface Engine {
 const noLimit = 2147483647
 
 /**
- * `Jobs` and `Claims` over the `SqlClient` there is.
+ * `Jobs` and `Claims` over the `SqlClient` in scope.
  *
  * @category layers
  */
@@ -74,7 +74,7 @@ export const layer = (
   options: Options | undefined,
   engine: Effect.Effect<Engine, never, Scope.Scope | SqlClient.SqlClient>
 ): Layer.Layer<Jobs | Claims, StoreError.StoreError, SqlClient.SqlClient> =>
-  // What it does by itself, again and again, is nobody's trace.
+  // What it does by itself, again and again, belongs to nobody's trace.
   Layer.effectContext(Effect.withTracerEnabled(Effect.flatMap(engine, (engine) => make(options ?? {}, engine)), false))
     .pipe(
       Layer.catchCause((cause) => Layer.effectContext(StoreError.opening(cause)))

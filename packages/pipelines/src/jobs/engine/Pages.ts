@@ -92,7 +92,7 @@ export const make = (
       }
       : { from: sql`effect_dspy_jobs j`, where: [sql`j.state = 'open'`], key: sql`j.enqueued_at`, byId: true }
   }
-  /** What the order itself doesn't see to. */
+  /** The conditions that the order itself does not meet. */
   const conditions = (question: Question): ReadonlyArray<Fragment> => [
     ...(question.state === undefined || isFinal(question.state) ? [] : [sql`${state} = ${question.state}`]),
     ...(question.queue === undefined || (question.state !== undefined && isFinal(question.state))
@@ -144,7 +144,7 @@ const keys = (rows: ReadonlyArray<Row>, limit: number): Keys => {
 
 const cursor = ({ id, place }: Row): string => `${place}:${id}`
 
-/** A cursor that is none of ours begins at the beginning. */
+/** A cursor that this module did not write starts at the beginning. */
 const read = (cursor: string | undefined): { readonly at: number; readonly id: JobId } | undefined => {
   const [, at, id] = /^(\d+):(.*)$/s.exec(cursor ?? "") ?? []
   return at === undefined || id === undefined ? undefined : { at: Number(at), id }

@@ -1,6 +1,6 @@
 /**
- * A claimed job is settled: the outcome is written beside the queue and the queue's row released, in one
- * transaction and only for who still holds the claim.
+ * A claimed job is settled: the outcome is written beside the queue and the queue's row released, in one transaction,
+ * and only for a worker that still holds the claim.
  *
  * Effect's queue settles too, right after, and finds that the row is no longer its own to settle. It is done
  * here first because the queue would do it in a statement of its own (a crash between the two would leave a

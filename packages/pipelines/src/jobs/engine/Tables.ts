@@ -1,9 +1,9 @@
 /**
  * The tables beside effect's queue, and the way they came to be.
  *
- * `effect_dspy_jobs` has one row for each row of effect's queue, with the same id: what the queue has no place
- * for. Whether a job is due, running or delayed is the queue's knowledge and is read there; only endings are
- * written in both, in one transaction.
+ * `effect_dspy_jobs` has one row for each row of effect's queue, with the same id, for what the queue has no place for.
+ * Whether a job is due, running or delayed is known to the queue and read there. Only endings are written in both, in
+ * one transaction.
  */
 import * as Effect from "effect/Effect"
 import * as Migrator from "effect/sql/Migrator"
