@@ -9,6 +9,7 @@
  */
 import type { JsonSchema } from "effect/JsonSchema"
 import * as Result from "effect/Result"
+import type { Dialect } from "./Dialect.ts"
 import * as Inhabited from "./Inhabited.ts"
 import * as Lowering from "./Lowering.ts"
 import * as Restore from "./Restore.ts"
@@ -39,7 +40,7 @@ export type Encoder = (schema: JsonSchema) => Result.Result<Encoded, SchemaForm.
  *
  * @category constructors
  */
-export const make = (dialect: Lowering.Dialect): Encoder => {
+export const make = (dialect: Dialect): Encoder => {
   const known = new WeakMap<JsonSchema, ReturnType<Encoder>>()
   return (schema) => {
     let encoded = known.get(schema)
@@ -51,7 +52,7 @@ export const make = (dialect: Lowering.Dialect): Encoder => {
   }
 }
 
-const encode = (dialect: Lowering.Dialect, schema: JsonSchema): ReturnType<Encoder> => {
+const encode = (dialect: Dialect, schema: JsonSchema): ReturnType<Encoder> => {
   const document = SchemaForm.parse(schema)
   const problem = document.problem ?? Inhabited.problem(document)
   if (problem !== undefined) return Result.fail(problem)

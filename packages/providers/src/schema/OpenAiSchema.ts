@@ -7,8 +7,8 @@
  * Rules: OpenAI, "Structured Outputs, supported schemas".
  */
 import type { JsonSchema } from "effect/JsonSchema"
+import type { Dialect } from "./Dialect.ts"
 import * as Encoder from "./Encoder.ts"
-import type { Dialect } from "./Lowering.ts"
 import * as Size from "./Size.ts"
 import * as Words from "./Words.ts"
 

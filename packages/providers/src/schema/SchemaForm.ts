@@ -77,6 +77,9 @@ export type Form =
   | { readonly _tag: "Union"; readonly members: ReadonlyArray<Form>; readonly notes: Notes }
   | { readonly _tag: "Reference"; readonly name: string; readonly notes: Notes }
 
+/** A form of one kind. */
+export type Of<Tag extends Form["_tag"]> = Extract<Form, { readonly _tag: Tag }>
+
 /**
  * A form and the definitions it refers to. `problem` is what could not be read: a reference that leads nowhere.
  *
