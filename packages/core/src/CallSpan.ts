@@ -1,9 +1,7 @@
 /**
  * The span of a predictor call, where a tracer is installed.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Call from "./Call.ts"
 import { Show } from "./Content.ts"
@@ -12,7 +10,6 @@ import { sender } from "./LM/Generate.ts"
 import type { Output } from "./LM/Request.ts"
 import * as SettingsModule from "./LM/Settings.ts"
 import * as Spans from "./Spans.ts"
-import * as Telling from "./Telling.ts"
 
 /**
  * Runs a call in its span. The call begins inside, because a request belongs to the span it is made in.
@@ -66,8 +63,6 @@ export const ending = <E>(
       }
       GenAi.paid(span, exchange.usage())
       span.attribute("effect_dspy.attempts", exchange.attempts())
-      if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
-        span.attribute("error.type", Telling.endOf(exit).error)
-      }
+      GenAi.failed(span, exit)
     }))
 }

@@ -12,12 +12,12 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Schedule from "effect/Schedule"
-import * as Semaphore from "effect/Semaphore"
 import * as Batches from "./Embedder/Batches.ts"
-import { defaultSchedule } from "./LM/Retry.ts"
+import * as Observed from "./Embedder/Observed.ts"
+import { type Backoff, defaultSchedule, resending } from "./LM/Retry.ts"
 import * as LMError from "./LMError.ts"
 import * as Reason from "./LMErrorReason.ts"
+import * as Telling from "./Telling.ts"
 import * as Usage from "./Usage.ts"
 
 /**
@@ -38,12 +38,14 @@ export type Answer = Batches.Answer
  * - `embed`: the vector of one text; `embedMany`: of several, in their order
  * - `send`: one request, as it goes out; for decorators
  * - `batching`: how requests are put together
+ * - `endpoint`: where they go, or `provider`
  *
  * @category models
  */
 export interface Service {
   readonly provider: string
   readonly model: string
+  readonly endpoint: string
   readonly embed: (
     text: string,
     options?: { readonly purpose?: Purpose }
@@ -69,6 +71,7 @@ export interface Batching {
 
 /**
  * - `embedMany`: sends one request; never called with no texts
+ * - `endpoint`: a URL, for spans
  * - `dimensions`: the length of a vector, where it is known; otherwise the first answer decides
  * - `concurrency`: most requests in flight (default 8)
  * - `timeout`: how long one request may take once it is its turn (default 2 minutes)
@@ -78,6 +81,7 @@ export interface Batching {
 export interface Options {
   readonly provider: string
   readonly model: string
+  readonly endpoint?: string | undefined
   readonly embedMany: Batches.Send
   readonly dimensions?: number | undefined
   readonly batching?: Batching | undefined
@@ -122,7 +126,7 @@ export class Embedder extends Context.Service<Embedder, Service>()("@effect-dspy
 export const make = (options: Options): Service => {
   const { concurrency = 8, embedMany, model, provider } = options
   if (!(concurrency >= 1)) throw new TypeError(`Embedder: at least 1 request at once, not ${concurrency}`)
-  const permits = Semaphore.makeUnsafe(concurrency)
+  const inTurn = Telling.inTurn("permit", concurrency)
   const limit = Duration.fromInputUnsafe(options.timeout ?? Duration.minutes(2))
   const fail = (reason: Reason.Reason) => Effect.fail(LMError.make(provider, model, reason))
   const late = () => fail(new Reason.Timeout({ kind: "attempt", limit }))
@@ -134,15 +138,17 @@ export const make = (options: Options): Service => {
     dimensions = length
     return true
   }
+  const asked = { provider, model, endpoint: options.endpoint ?? provider }
   const send: Batches.Send = (texts, purpose) =>
-    permits.withPermit(Effect.withFiber((fiber) => {
+    inTurn(Effect.withFiber((fiber) => {
       // A shared request is counted where its first text comes from: once, whoever else is in it.
       fiber.getRef(Usage.Listener)?.({ calls: 1 })
       const answer = Effect.timeoutOrElse(embedMany(texts, purpose), { duration: limit, orElse: late })
-      return Effect.flatMap(answer, (whole) =>
-        isWhole(whole, texts) ? Effect.succeed(whole) : fail(new Reason.InvalidResponse({ status: 200 })))
+      const whole = Effect.flatMap(answer, (answer) =>
+        isWhole(answer, texts) ? Effect.succeed(answer) : fail(new Reason.InvalidResponse({ status: 200 })))
+      return Observed.request(fiber, asked, texts.length, whole)
     }))
-  return build({ provider, model, send, batching: options.batching ?? {} })
+  return build({ ...asked, send, batching: options.batching ?? {} })
 }
 
 /**
@@ -177,21 +183,17 @@ export const decorate =
  */
 export const retry = (options: {
   readonly attempts?: number
-  readonly schedule?: Schedule.Schedule<unknown, LMError.LMError>
+  readonly schedule?: Backoff
 } = {}): ReturnType<typeof decorate> => {
-  const schedule = (options.schedule ?? defaultSchedule).pipe(
-    Schedule.setInputType<LMError.LMError>(),
-    Schedule.passthrough,
-    Schedule.modifyDelay(({ duration, output }) =>
-      Effect.succeed(Duration.max(duration, output.retryAfter ?? Duration.zero))
-    )
+  const { attempts = 3, schedule = defaultSchedule } = options
+  return decorate((embedder) =>
+    wrap(embedder, (texts, purpose) =>
+      Effect.suspend(() => {
+        let left = attempts
+        const worthIt = (failure: LMError.LMError) => failure.isRetryable && --left > 0
+        return resending(() => embedder.send(texts, purpose), schedule, worthIt, Infinity)
+      }))
   )
-  const policy = {
-    schedule,
-    times: (options.attempts ?? 3) - 1,
-    while: (failure: LMError.LMError) => failure.isRetryable
-  }
-  return decorate((embedder) => wrap(embedder, (texts, purpose) => Effect.retry(embedder.send(texts, purpose), policy)))
 }
 
 /**
@@ -221,11 +223,12 @@ const defaultSize = 100
 /** Long enough for the fibers of a burst, too short to be noticed beside a network. */
 const defaultDelay = Duration.millis(5)
 
-const build = (self: Pick<Service, "provider" | "model" | "send" | "batching">): Service => {
-  const { batching, model, provider, send } = self
+const build = (self: Pick<Service, "provider" | "model" | "endpoint" | "send" | "batching">): Service => {
+  const { batching, endpoint, model, provider, send } = self
   const one = Batches.make({
     provider,
     model,
+    endpoint,
     send,
     batchSize: batching.size ?? defaultSize,
     delay: Duration.fromInputUnsafe(batching.delay ?? defaultDelay)
@@ -233,6 +236,7 @@ const build = (self: Pick<Service, "provider" | "model" | "send" | "batching">):
   return {
     provider,
     model,
+    endpoint,
     send,
     batching,
     embed: (text, options) => one(text, options?.purpose ?? "document"),

@@ -12,7 +12,7 @@ import type { Usage } from "./Usage.ts"
  * - `trace`: id of the trace, where a tracer is installed
  * - `job`: id of the durable job
  * - `run`: one run of one pipeline; `step`: path of the step in it (`Document/summarize`)
- * - `call`: one call of a predictor
+ * - `call`: one call of a predictor, or one batch of texts that are embedded
  *
  * `run` and `call` are numbers in text, unique among the events of one process.
  *
@@ -79,11 +79,22 @@ export interface CallEnded extends Ended {
 }
 
 /**
+ * What a request asks for, where that is not an answer: vectors of so many `texts`. Several callers may share such a
+ * request. Its events are told once, in the place its first text comes from.
+ *
+ * @category models
+ */
+export interface Operation {
+  readonly operation?: "embeddings"
+  readonly texts?: number
+}
+
+/**
  * A request leaves; `attempt` counts those of its logical call from 1.
  *
  * @category models
  */
-export interface AttemptStarted {
+export interface AttemptStarted extends Operation {
   readonly _tag: "AttemptStarted"
   readonly attempt: number
   readonly provider: string
@@ -123,7 +134,7 @@ export interface Written {
  *
  * @category models
  */
-export interface AttemptEnded extends Ended {
+export interface AttemptEnded extends Ended, Operation {
   readonly _tag: "AttemptEnded"
   readonly attempt: number
   readonly provider: string
@@ -149,11 +160,12 @@ export interface Priced {
 
 /**
  * What is waited for: the time until a retry, a turn under a rate limit, a permit of a bound on requests, a turn of a
- * pipeline that bounds its steps.
+ * pipeline that bounds its steps, or vectors from a batch whose events are told elsewhere. The events of such a wait have
+ * the `call` of the batch.
  *
  * @category models
  */
-export type Wait = "retry" | "rateLimit" | "permit" | "turn"
+export type Wait = "retry" | "rateLimit" | "permit" | "turn" | "batch"
 
 /**
  * A wait begins; `ms` says how long it will be, where that is known, and `error` what it is for.

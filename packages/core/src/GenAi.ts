@@ -3,11 +3,15 @@
  *
  * Names under `effect_dspy.` are ours, where the conventions have none.
  */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import type { Completion, Content } from "./Completion.ts"
+import type { Answer } from "./Embedder/Batches.ts"
 import type { Request } from "./LM/Request.ts"
 import type { Settings } from "./LM/Settings.ts"
 import type { Message } from "./Message.ts"
+import * as Telling from "./Telling.ts"
 import type { Usage } from "./Usage.ts"
 
 /** Providers that the conventions know by another name. */
@@ -52,12 +56,46 @@ export const asked = (
   if (topP !== undefined) attributes["gen_ai.request.top_p"] = topP
   attributes["gen_ai.output.type"] = request.output._tag === "Json" ? "json" : "text"
   if (request.sink !== undefined) attributes["gen_ai.request.stream"] = true
-  const server = lm.endpoint === undefined ? undefined : /^(https?):\/\/([^/:\s]+)(?::(\d+))?/.exec(lm.endpoint)
-  if (server != null) {
-    attributes["server.address"] = server[2]
-    attributes["server.port"] = Number(server[3] ?? (server[1] === "https" ? 443 : 80))
-  }
-  return attributes
+  return { ...attributes, ...server(lm.endpoint) }
+}
+
+const server = (endpoint: string | undefined): Attributes | undefined => {
+  const [, protocol, address, port] = /^(https?):\/\/([^/:\s]+)(?::(\d+))?/.exec(endpoint ?? "") ?? []
+  if (address === undefined) return undefined
+  return { "server.address": address, "server.port": Number(port ?? (protocol === "https" ? 443 : 80)) }
+}
+
+/**
+ * Who embeds, and where.
+ *
+ * @category models
+ */
+export interface Embeds {
+  readonly provider: string
+  readonly model: string
+  readonly endpoint: string
+}
+
+/**
+ * What is known before a model embeds.
+ *
+ * @category attributes
+ */
+export const embeds = ({ endpoint, model, provider: name }: Embeds): Attributes => ({
+  "gen_ai.operation.name": "embeddings",
+  "gen_ai.provider.name": provider(name),
+  "gen_ai.request.model": model,
+  ...server(endpoint)
+})
+
+/**
+ * What vectors say of themselves.
+ *
+ * @category attributes
+ */
+export const embedded = (span: Tracer.Span, { model, vectors }: Answer): void => {
+  if (model !== undefined) span.attribute("gen_ai.response.model", model)
+  if (vectors[0] !== undefined) span.attribute("gen_ai.embeddings.dimension.count", vectors[0].length)
 }
 
 /**
@@ -85,6 +123,17 @@ export const paid = (span: Tracer.Span, usage: Omit<Usage, "calls">): void => {
   if (cacheWriteTokens !== undefined) span.attribute("gen_ai.usage.cache_creation.input_tokens", cacheWriteTokens)
   if (reasoningTokens !== undefined) span.attribute("gen_ai.usage.reasoning.output_tokens", reasoningTokens)
   if (costUsd !== undefined) span.attribute("effect_dspy.usage.cost_usd", costUsd)
+}
+
+/**
+ * What went wrong, if something did. An interruption is no failure.
+ *
+ * @category attributes
+ */
+export const failed = (span: Tracer.Span, exit: Exit.Exit<unknown, unknown>): void => {
+  if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) {
+    span.attribute("error.type", Telling.endOf(exit).error)
+  }
 }
 
 const finishReason = ({ finishReason }: Completion): string => finishReason === "toolCalls" ? "tool_call" : finishReason

@@ -1,5 +1,5 @@
 /**
- * Metrics of calls, requests, tokens, money, waits, tools, pipelines and jobs, as effect's `Metric`s.
+ * Metrics of calls, requests (embeddings too), tokens, money, waits, tools, pipelines and jobs, as effect's `Metric`s.
  *
  * They are counted from events, so the path of a call holds no metric, and whoever installs none pays nothing. Names
  * are those of OpenTelemetry's conventions for generative AI (`gen_ai.`) where there is one, else ours
@@ -49,7 +49,10 @@ const metrics = {
     description: "Requests whose answer is waited for.",
     attributes: { unit: "{request}" }
   }),
-  waits: duration("effect_dspy.wait.duration", "Time spent waiting for a retry, a rate limit, a permit, a turn."),
+  waits: duration(
+    "effect_dspy.wait.duration",
+    "Time spent waiting for a retry, a rate limit, a permit, a turn, a batch."
+  ),
   cacheHits: counter("effect_dspy.cache.hits", "Answers that were kept and not asked for again.", "{answer}"),
   jobs: counter("effect_dspy.jobs.ended", "Runs of jobs, by what came of them.", "{run}"),
   jobDuration: duration("effect_dspy.job.duration", "Time one run of a job took.", longSeconds),
@@ -80,23 +83,23 @@ export const counting = (context: Context.Context<never>): (event: Event) => voi
     metric.updateUnsafe(value, context)
   }
   const inFlight = new Map<string, number>()
-  const flying = (by: 1 | -1, provider: string, model: string) => {
-    const key = `${provider}\u0000${model}`
+  const flying = (by: 1 | -1, event: Asked) => {
+    const key = `${event.operation}\u0000${event.provider}\u0000${event.model}`
     const count = (inFlight.get(key) ?? 0) + by
     inFlight.set(key, count)
-    update("inFlight", count, modelOf(provider, model))
+    update("inFlight", count, modelOf(event))
   }
   return (event) => {
     switch (event._tag) {
       case "AttemptStarted":
-        return flying(1, event.provider, event.model)
+        return flying(1, event)
       case "AttemptEnded":
-        flying(-1, event.provider, event.model)
+        flying(-1, event)
         return request(update, event)
       case "Priced":
-        return update("cost", event.costUsd, modelOf(event.provider, event.model))
+        return update("cost", event.costUsd, modelOf(event))
       case "FirstToken":
-        return update("firstChunk", event.ms / 1000, modelOf(event.provider, event.model))
+        return update("firstChunk", event.ms / 1000, modelOf(event))
       case "CallEnded":
         return call(update, event)
       case "Waiting":
@@ -104,7 +107,7 @@ export const counting = (context: Context.Context<never>): (event: Event) => voi
       case "Waited":
         return update("waits", event.ms / 1000, { "effect_dspy.wait": event.for })
       case "CacheHit":
-        return update("cacheHits", 1, { "effect_dspy.cache": event.cache, ...modelOf(event.provider, event.model) })
+        return update("cacheHits", 1, { "effect_dspy.cache": event.cache, ...modelOf(event) })
       case "ToolEnded":
         return update("toolDuration", event.ms / 1000, { "gen_ai.tool.name": event.tool, "error.type": errorOf(event) })
       case "RunEnded":
@@ -120,8 +123,11 @@ export const counting = (context: Context.Context<never>): (event: Event) => voi
   }
 }
 
-const modelOf = (provider: string, model: string): Labels => ({
-  "gen_ai.operation.name": "chat",
+/** Who was asked, and for what. */
+type Asked = Pick<AttemptEnded, "operation" | "provider" | "model">
+
+const modelOf = ({ model, operation, provider }: Asked): Labels => ({
+  "gen_ai.operation.name": operation ?? "chat",
   "gen_ai.provider.name": GenAi.provider(provider),
   "gen_ai.request.model": model
 })
@@ -131,8 +137,8 @@ const errorOf = ({ error, outcome }: Pick<CallEnded, "outcome" | "error">): stri
   outcome === "interrupted" ? "interrupted" : error
 
 const request = (update: Update, event: AttemptEnded): void => {
-  const { answeredBy, error, model, ms, provider, usage } = event
-  const labels = modelOf(provider, model)
+  const { answeredBy, error, ms, usage } = event
+  const labels = modelOf(event)
   update("requestDuration", ms / 1000, { ...labels, "gen_ai.response.model": answeredBy, "error.type": errorOf(event) })
   if (error !== undefined) update("errors", 1, { ...labels, "error.type": error })
   for (const [type, count] of [["input", usage.inputTokens], ["output", usage.outputTokens]] as const) {

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
 import * as Tracer from "effect/Tracer"
 import type { Ended, Event, Happening, Outcome, Place, Wait } from "./Event.ts"
 
@@ -186,3 +187,23 @@ export const queueing = <A, E, R>(
       return Effect.onExit(enter(ready), (exit) => Effect.sync(() => over(endOf(exit))))
     })
   })
+
+/**
+ * Makes a bound: of the effects it is put around, at most `bound` run at once. The others wait, which is told as `wait`.
+ *
+ * @category telling
+ */
+export const inTurn = (
+  wait: Wait,
+  bound: number
+): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> => {
+  const semaphore = Semaphore.makeUnsafe(bound)
+  // Counts those inside and those in line: a free permit may already be meant for one in line.
+  let present = 0
+  return (self) =>
+    Effect.suspend(() => {
+      const free = Effect.succeed(present++ < bound)
+      const entered = queueing(wait, free, self, (ready) => semaphore.withPermit(ready))
+      return Effect.ensuring(entered, Effect.sync(() => present--))
+    })
+}

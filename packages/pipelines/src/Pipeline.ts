@@ -23,7 +23,6 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import * as Semaphore from "effect/Semaphore"
 import * as Cells from "./Cells.ts"
 import * as Plan from "./Plan.ts"
 import * as Recorder from "./Recorder.ts"
@@ -237,7 +236,7 @@ const run = (
     }
     const path = Parameters.join(fiber.getRef(Parameters.Path), name)
     const observer = fiber.getRef(StepReport.Observer)
-    const turn = typeof bound === "number" ? inTurn(bound) : identity
+    const turn = typeof bound === "number" ? Telling.inTurn("turn", bound) : identity
     const all = (observer?: StepReport.OnStep) =>
       Effect.forEach(runners, (runner) => {
         const wait = cells.all(runner.needs)
@@ -265,18 +264,6 @@ const run = (
     const ran = plan.streaming ? Effect.provideService(placed, Step.Streaming, true) : placed
     return RunEvents.run(fiber, path, plan, Effect.map(ran, () => cells.pick(gives)))
   })
-
-const inTurn = (bound: number) => {
-  const semaphore = Semaphore.makeUnsafe(bound)
-  // Counts those inside and those in line: a free permit may already be meant for one in line.
-  let present = 0
-  return <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.suspend(() => {
-      const free = Effect.succeed(present++ < bound)
-      const entered = Telling.queueing("turn", free, self, (ready) => semaphore.withPermit(ready))
-      return Effect.ensuring(entered, Effect.sync(() => present--))
-    })
-}
 
 const runners = (steps: Wiring.Steps, plan: Plan.Plan): ReadonlyArray<Runner> =>
   plan.steps.map(({ name, needs }) => {

@@ -10,9 +10,9 @@ import * as Usage from "@effect-dspy/core/Usage"
 import type { Run } from "./Recorder.ts"
 
 /**
- * What a step's time goes to: `model` requests that were answered, `tool`, `failed` requests that failed, `retry` the
- * wait before another one, `rateLimit`, `permit` of a bound on requests, `turn` of a pipeline that bounds its steps,
- * `code` all the rest.
+ * What a step's time goes to: `model` requests that were answered, for vectors too, `tool`, `failed` requests that
+ * failed, `retry` the wait before another one, `rateLimit`, `permit` of a bound on requests, `turn` of a pipeline that
+ * bounds its steps, `code` all the rest.
  *
  * @category models
  */
@@ -217,7 +217,9 @@ const read = (
         reasons.set(event.call, event.error)
         break
       case "Waited":
-        piece(event.for, at, event.ms, event.for === "retry" ? reasons.get(event.call) : undefined)
+        // A model embeds the step's texts, in a request that is counted in another step.
+        if (event.for === "batch") piece(event.outcome === "succeeded" ? "model" : "failed", at, event.ms, event.error)
+        else piece(event.for, at, event.ms, event.for === "retry" ? reasons.get(event.call) : undefined)
         break
       case "ToolEnded":
         piece("tool", at, event.ms, event.tool)

@@ -1,4 +1,4 @@
-import { LM, LMErrorReason, Predict, Signature, Step } from "@effect-dspy/core"
+import { Embedder, LM, LMErrorReason, Predict, Signature, Step } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { Pipeline, Recorder, Report, ReportHtml, ReportText } from "@effect-dspy/pipelines"
 import { assert, describe, it } from "@effect/vitest"
@@ -162,6 +162,34 @@ describe("the report of a run", () => {
       assert.deepStrictEqual(found[1]?.steps.map(({ name, parts, requests }) => [name, parts, requests]), [
         ["inner", { model: 3_000 }, 1]
       ])
+    }))
+
+  it.effect("has a model's time in every step and run whose texts it embeds in one request", () =>
+    Effect.gen(function*() {
+      const embeds = (name: string, field: string) =>
+        Step.make(name, {
+          input: { content: text },
+          output: { [field]: Schema.Int },
+          run: ({ content }) => Effect.map(Embedder.embed(content), (vector) => ({ [field]: vector.length }))
+        })
+      const pipeline = Pipeline.make("Find", {
+        input: { content: text },
+        steps: { first: embeds("First", "a"), second: embeds("Second", "b") } as never
+      })
+      const find = (content: string) => pipeline({ content }) as Effect.Effect<unknown, never, Embedder.Embedder>
+      const embedder = Embedder.make({
+        provider: "test",
+        model: "vectors",
+        embedMany: (texts) =>
+          Effect.delay(Effect.succeed({ vectors: texts.map(() => Float32Array.of(1)), usage: {} }), "2 seconds")
+      })
+      const both = Effect.all([find("x"), find("y")], { concurrency: 2 })
+      const found = yield* reports(Effect.provideService(both, Embedder.Embedder, embedder))
+      const parts = { code: 5, model: 2_000 }
+      assert.deepStrictEqual(
+        found.map(({ steps }) => steps.map(({ name, parts, requests }) => [name, parts, requests])),
+        [[["first", parts, 1], ["second", parts, 0]], [["first", parts, 0], ["second", parts, 0]]]
+      )
     }))
 
   it.effect("keeps runs apart that go on side by side", () =>

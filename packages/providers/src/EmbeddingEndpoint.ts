@@ -91,6 +91,7 @@ export const make = (
     return Embedder.make({
       provider,
       model,
+      endpoint: url,
       dimensions,
       batching,
       concurrency,

@@ -77,8 +77,9 @@ const protocol = (options: Options): EmbeddingEndpoint.Protocol => {
     decode: (json) => {
       const body = decodeBody(json)
       if (Result.isFailure(body)) return undefined
-      const tokens = body.success.prompt_eval_count
+      const { model, prompt_eval_count: tokens } = body.success
       return {
+        ...(typeof model === "string" ? { model } : undefined),
         vectors: body.success.embeddings.map((values) => Float32Array.from(values)),
         usage: typeof tokens === "number" ? { inputTokens: tokens } : {}
       }
@@ -87,6 +88,7 @@ const protocol = (options: Options): EmbeddingEndpoint.Protocol => {
 }
 
 const decodeBody = Schema.decodeUnknownResult(Schema.Struct({
+  model: Schema.optionalKey(Schema.Unknown),
   embeddings: Schema.Array(EmbeddingEndpoint.Numbers),
   prompt_eval_count: Schema.optionalKey(Schema.Unknown)
 }))

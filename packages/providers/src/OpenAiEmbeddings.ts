@@ -90,7 +90,7 @@ const protocol = (options: Options): EmbeddingEndpoint.Protocol => {
     decode: (json) => {
       const body = decodeBody(json)
       if (Result.isFailure(body)) return undefined
-      const { data, usage } = body.success
+      const { data, model: answeredBy, usage } = body.success
       const vectors: Array<Float32Array> = []
       // Nobody promises their order: the index says which text a vector belongs to.
       for (const [position, { embedding, index }] of data.entries()) {
@@ -100,7 +100,11 @@ const protocol = (options: Options): EmbeddingEndpoint.Protocol => {
       }
       if (Object.keys(vectors).length !== data.length) return undefined
       const tokens = usage?.prompt_tokens ?? usage?.total_tokens
-      return { vectors, usage: typeof tokens === "number" ? { inputTokens: tokens } : {} }
+      return {
+        vectors,
+        ...(typeof answeredBy === "string" ? { model: answeredBy } : undefined),
+        usage: typeof tokens === "number" ? { inputTokens: tokens } : {}
+      }
     }
   }
 }
@@ -108,6 +112,7 @@ const protocol = (options: Options): EmbeddingEndpoint.Protocol => {
 const optional = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(Schema.NullOr(schema))
 
 const decodeBody = Schema.decodeUnknownResult(Schema.Struct({
+  model: optional(Schema.Unknown),
   data: Schema.Array(Schema.Struct({
     index: optional(Schema.Natural),
     embedding: Schema.Union([Schema.String, EmbeddingEndpoint.Numbers])

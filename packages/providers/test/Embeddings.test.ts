@@ -1,8 +1,8 @@
-import { Embedder, type LMError, Usage } from "@effect-dspy/core"
+import { Embedder, type Event, Events, type LMError, Usage } from "@effect-dspy/core"
 import { GeminiEmbeddings, OllamaEmbeddings, OpenAiEmbeddings } from "@effect-dspy/providers"
 import { OfflineEmbeddings } from "@effect-dspy/providers/offline"
 import { assert, describe, it } from "@effect/vitest"
-import { type Config, ConfigProvider, Duration, Effect, Fiber, Layer, Redacted } from "effect"
+import { type Config, ConfigProvider, Duration, Effect, Fiber, Layer, Redacted, Tracer } from "effect"
 import type * as HttpClient from "effect/http/HttpClient"
 import { clients } from "./clients.ts"
 import { type Answer, type Seen, serve, type Server, until } from "./server.ts"
@@ -37,7 +37,7 @@ const vendors: ReadonlyArray<Vendor> = [
     answer: (vectors, tokens) => ({
       object: "list",
       data: vectors.map((embedding, index) => ({ object: "embedding", index, embedding })),
-      model: "m",
+      model: "m-0925",
       usage: { prompt_tokens: tokens, total_tokens: tokens }
     })
   },
@@ -58,7 +58,7 @@ const vendors: ReadonlyArray<Vendor> = [
     path: "/v1/api/embed",
     layer: (server, more) => OllamaEmbeddings.layerHttp({ model: "m", apiKey: key, baseUrl: server.url, ...more }),
     texts: ({ json }) => strings(json.input),
-    answer: (embeddings, tokens) => ({ model: "m", embeddings, total_duration: 1, prompt_eval_count: tokens })
+    answer: (embeddings, tokens) => ({ model: "m-0925", embeddings, total_duration: 1, prompt_eval_count: tokens })
   }
 ]
 
@@ -98,6 +98,37 @@ for (const [clientName, client] of clients) {
           assert.deepStrictEqual(usage, { calls: 3, inputTokens: 250 * 7 })
           assert.deepStrictEqual(server.requests.map(({ path }) => path), Array.from({ length: 3 }, () => vendor.path))
           assert.sameMembers(server.requests.map((request) => vendor.texts(request).length), [100, 100, 50])
+        }))
+
+      it.live("requests are told of, with the name the endpoint has for the model, and where they went", () =>
+        Effect.gen(function*() {
+          const seen: Array<Event> = []
+          const spans: Array<Tracer.NativeSpan> = []
+          const tracer = Tracer.make({
+            span: (options) => {
+              const span = new Tracer.NativeSpan(options)
+              spans.push(span)
+              return span
+            }
+          })
+          const { server } = yield* against(good(vendor), () =>
+            Embedder.embed("a secret text").pipe(
+              Events.observe((event) => seen.push(event)),
+              Effect.provideService(Tracer.Tracer, tracer)
+            ))
+          const answeredBy = vendor.name === "Gemini" ? undefined : "m-0925"
+          assert.deepInclude(seen[0], { _tag: "AttemptStarted", operation: "embeddings", texts: 1, model: "m" })
+          assert.deepInclude(seen[1], { _tag: "AttemptEnded", usage: { calls: 1, inputTokens: 7 } })
+          assert.strictEqual(seen[1]?._tag === "AttemptEnded" ? seen[1].answeredBy : "", answeredBy)
+          const { hostname, port } = new URL(server.url)
+          assert.deepInclude(Object.fromEntries(spans[0]?.attributes ?? []), {
+            "gen_ai.operation.name": "embeddings",
+            "gen_ai.embeddings.dimension.count": 3,
+            "server.address": hostname,
+            "server.port": Number(port)
+          })
+          assert.strictEqual(spans[0]?.attributes.get("gen_ai.response.model"), answeredBy)
+          assert.notMatch(JSON.stringify([seen, spans.map((span) => [...span.attributes])]), /secret/)
         }))
 
       it.live("calls of unrelated fibers travel in one request", () =>

@@ -4,7 +4,8 @@
  * The life of a text:
  * 1. It joins the batch that is being collected. The batch leaves when it is full, or a short while after its
  *    first text.
- * 2. The answer's vectors go back to their callers, its tokens to whoever listens to each of them.
+ * 2. The answer's vectors go back to their callers, its tokens to whoever listens to each of them. `Observed` tells of
+ *    the request first: once its last caller goes on, the program may end.
  * 3. An endpoint that refuses the batch gets its halves: a text that is too long fails its own caller and not the
  *    strangers it travelled with.
  * 4. A caller that is interrupted leaves; when the last one has left, the request is interrupted too and its
@@ -19,11 +20,10 @@ import { identity } from "effect/Function"
 import { pipeArguments } from "effect/Pipeable"
 import * as Request from "effect/Request"
 import type { RequestResolver } from "effect/RequestResolver"
-import * as Tracer from "effect/Tracer"
-import * as GenAi from "../GenAi.ts"
 import type * as LMError from "../LMError.ts"
 import type { Reason } from "../LMErrorReason.ts"
 import * as Usage from "../Usage.ts"
+import * as Observed from "./Observed.ts"
 
 /**
  * What a text is embedded for. Some models place questions and the texts that answer them differently.
@@ -33,12 +33,14 @@ import * as Usage from "../Usage.ts"
 export type Purpose = "query" | "document"
 
 /**
- * One answer: a vector for each text, in their order. `usage` is what the endpoint reported.
+ * One answer: a vector for each text, in their order. `usage` is what the endpoint reported, `model` how it names the
+ * model.
  *
  * @category models
  */
 export interface Answer {
   readonly vectors: ReadonlyArray<Float32Array>
+  readonly model?: string
   readonly usage: Pick<Usage.Tokens, "inputTokens" | "costUsd">
 }
 
@@ -57,9 +59,7 @@ export interface Send {
  *
  * @category models
  */
-export interface Options {
-  readonly provider: string
-  readonly model: string
+export interface Options extends Observed.Asked {
   readonly batchSize: number
   readonly delay: Duration.Duration
   readonly send: Send
@@ -80,11 +80,6 @@ export interface Embed {
  * @category constructors
  */
 export const make = (options: Options): Embed => {
-  const attributes = {
-    "gen_ai.operation.name": "embeddings",
-    "gen_ai.provider.name": GenAi.provider(options.provider),
-    "gen_ai.request.model": options.model
-  }
   // Written out, because the module with its constructors loads those of SQL and Redis: 50 ms at start.
   const resolver: RequestResolver<Text> = {
     "~effect/RequestResolver": { _A: identity },
@@ -92,13 +87,14 @@ export const make = (options: Options): Embed => {
     preCheck: undefined,
     delay: Duration.isZero(options.delay) ? Effect.yieldNow : Effect.sleep(options.delay),
     collectWhile: (entries) => entries.size < options.batchSize,
-    runAll: (entries) =>
-      Effect.withSpan(travel(options.send, entries), `embeddings ${options.model}`, {
-        kind: "client",
-        attributes: { ...attributes, "effect_dspy.texts": entries.length },
-        links: links(entries),
-        captureStackTrace: false
-      }),
+    runAll: (entries) => {
+      const callers = entries.map(({ context }) => context)
+      return Observed.batch(options, callers, (arrive) => travel(options.send, entries, arrive)).pipe(
+        // The callers get the failures of their own texts.
+        Effect.ignore,
+        Effect.andThen(Effect.sync(() => goOn(entries)))
+      )
+    },
     pipe() {
       return pipeArguments(this, arguments)
     }
@@ -110,10 +106,11 @@ export const make = (options: Options): Embed => {
     })
 }
 
-/** A batch under way: how many still wait for it, and the fiber that waits for its answer. */
+/** A batch that was sent: how many callers still wait for it, the fiber that waits for its answer, who hears of arrivals. */
 interface Journey {
   waiting: number
   readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly arrive: Observed.Arrive
 }
 
 class Text extends Request.Class<
@@ -122,43 +119,64 @@ class Text extends Request.Class<
   LMError.LMError
 > {
   journey: Journey | undefined
+  context: Context.Context<never> | undefined
+  exit: Exit.Exit<Float32Array, LMError.LMError> | undefined
   left = false
 }
 
 type Entries = ReadonlyArray<Request.Entry<Text>>
 
+// Lets those callers go on whose vector or failure is there.
+const goOn = (entries: Entries): void => {
+  for (const entry of entries) if (entry.request.exit !== undefined) entry.completeUnsafe(entry.request.exit)
+}
+
 // effect takes a request out of a batch that is still collected, but lets one that has been sent run on.
 const leave = (request: Text): Effect.Effect<unknown> =>
   Effect.suspend(() => {
-    const { journey } = request
+    const { context, journey } = request
     request.left = true
+    if (context !== undefined) journey?.arrive(context, Exit.interrupt())
     return journey !== undefined && --journey.waiting === 0 ? Fiber.interrupt(journey.fiber) : Effect.void
   })
 
-const travel = (send: Send, entries: Entries): Effect.Effect<void> =>
+// Fails where no caller got a vector, with the failure of the last text.
+const travel = (send: Send, entries: Entries, arrive: Observed.Arrive): Effect.Effect<void, LMError.LMError> =>
   Effect.withFiber((fiber) => {
-    const journey: Journey = { waiting: entries.length, fiber }
-    for (const { request } of entries) request.journey = journey
-    return deliver(send, entries)
+    const journey: Journey = { waiting: entries.length, fiber, arrive }
+    for (const { context, request } of entries) {
+      request.journey = journey
+      request.context = context
+    }
+    return Effect.flatMap(deliver(send, entries, arrive), () => {
+      const exits = entries.flatMap(({ request }) => request.exit ?? [])
+      const last = exits.at(-1)
+      return last === undefined || exits.some(Exit.isSuccess) ? Effect.void : Effect.asVoid(last)
+    })
   })
 
-const deliver = (send: Send, entries: Entries): Effect.Effect<void> =>
+const deliver = (send: Send, entries: Entries, arrive: Observed.Arrive): Effect.Effect<void> =>
   Effect.suspend(() => {
     const waiting = entries.filter(({ request }) => !request.left)
     const [first] = waiting
     if (first === undefined) return Effect.void
     const answer = send(waiting.map(({ request }) => request.text), first.request.purpose)
+    const arrived = ({ context, request }: Request.Entry<Text>, exit: Text["exit"] & {}) => {
+      request.exit = exit
+      if (!request.left) arrive(context, exit)
+    }
     return Effect.matchEffect(answer, {
       onFailure: (failure) => {
         if (waiting.length > 1 && refusals.has(failure.reason._tag)) {
           const half = waiting.length >> 1
-          return Effect.andThen(
-            deliver(send, waiting.slice(0, half)),
-            deliver(send, waiting.slice(half))
-          )
+          const others = waiting.slice(half)
+          return Effect.flatMap(deliver(send, waiting.slice(0, half), arrive), () => {
+            goOn(waiting)
+            return deliver(send, others, arrive)
+          })
         }
         return Effect.sync(() => {
-          for (const entry of waiting) entry.completeUnsafe(Exit.fail(failure))
+          for (const entry of waiting) arrived(entry, Exit.fail(failure))
         })
       },
       onSuccess: ({ usage, vectors }) =>
@@ -166,7 +184,7 @@ const deliver = (send: Send, entries: Entries): Effect.Effect<void> =>
           report(waiting, usage)
           waiting.forEach((entry, index) => {
             const vector = vectors[index]
-            if (vector !== undefined) entry.completeUnsafe(Exit.succeed(vector))
+            if (vector !== undefined) arrived(entry, Exit.succeed(vector))
           })
         })
     })
@@ -174,16 +192,6 @@ const deliver = (send: Send, entries: Entries): Effect.Effect<void> =>
 
 // What one text in a batch can be the cause of.
 const refusals: ReadonlySet<Reason["_tag"]> = new Set(["InvalidRequest", "ContextTooLong"])
-
-// The spans that asked: the batch's own parent is only the first of them.
-const links = (entries: Entries): Array<Tracer.SpanLink> => {
-  const spans = new Set<Tracer.AnySpan>()
-  for (const { context } of entries) {
-    const span = Context.getOrUndefined(context, Tracer.ParentSpan)
-    if (span !== undefined) spans.add(span)
-  }
-  return Array.from(spans, (span) => ({ span, attributes: {} }))
-}
 
 // Endpoints report the tokens of a request as a whole. Each listener gets its part by the length of its texts,
 // and the parts add up.

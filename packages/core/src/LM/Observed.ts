@@ -7,6 +7,7 @@ import type { Completion } from "../Completion.ts"
 import type { LMError } from "../LMError.ts"
 import * as Spans from "../Spans.ts"
 import * as Telling from "../Telling.ts"
+import * as ChatSpan from "./ChatSpan.ts"
 import { Reading } from "./Reading.ts"
 import type { Request } from "./Request.ts"
 import * as RequestSpan from "./RequestSpan.ts"
@@ -20,7 +21,7 @@ import { told } from "./Told.ts"
  */
 export const observed = (
   fiber: Fiber.Fiber<unknown, unknown>,
-  lm: RequestSpan.Asked,
+  lm: ChatSpan.Asked,
   request: Request,
   send: (request: Request) => Effect.Effect<Completion, LMError>
 ): Effect.Effect<Completion, LMError> => {
@@ -35,6 +36,14 @@ export const observed = (
       ? request
       : { ...request, sink: Sink.mapEmit(sink, (emit) => reading.through(emit)) }
   )
-  const seen = to === undefined ? sent : told(to, fiber, about, reading, sent)
-  return traced ? RequestSpan.spanned(fiber, lm, request, reading, seen) : seen
+  const seen = to === undefined ? sent : told(to, fiber, about, sent, (completion) => {
+    reading?.flush()
+    return {
+      ...(completion === undefined
+        ? undefined
+        : { usage: completion.usage, answeredBy: completion.model, finishReason: completion.finishReason }),
+      ...(reading?.firstMs === undefined ? undefined : { firstTokenMs: reading.firstMs })
+    }
+  })
+  return traced ? RequestSpan.spanned(fiber, request.attempts, ChatSpan.words(fiber, lm, request, reading), seen) : seen
 }

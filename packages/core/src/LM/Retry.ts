@@ -41,7 +41,7 @@ export const defaultSchedule: Schedule.Schedule<Duration.Duration> = Schedule.ex
  *
  * @category decorators
  */
-export const retry = (options?: { readonly schedule?: Schedule.Schedule<unknown, LMError> }): Decorator => {
+export const retry = (options?: { readonly schedule?: Backoff }): Decorator => {
   const schedule = options?.schedule ?? defaultSchedule
   return (lm) =>
     Effect.succeed(wrap(lm, (request) =>
@@ -52,49 +52,65 @@ export const retry = (options?: { readonly schedule?: Schedule.Schedule<unknown,
             fiber,
             lm,
             request.settings,
-            (attempts) => attempt(lm, schedule, { ...request, attempts }, attempts)
+            (attempts) => within(lm, schedule, { ...request, attempts }, attempts)
           )
         )
-        : attempt(lm, schedule, request, request.attempts)))
+        : within(lm, schedule, request, request.attempts)))
 }
 
-// The first request runs as it is; the schedule is only started when it failed.
-const attempt = (
+const within = (
   lm: Service,
-  schedule: Schedule.Schedule<unknown, LMError>,
+  schedule: Backoff,
   request: Request,
   attempts: Attempts.Attempts
 ): Effect.Effect<Completion, LMError> =>
-  Effect.catchIf(
-    lm.generate(request),
-    (failure) => worthIt(failure, attempts),
-    (failure) => Effect.flatMap(Schedule.toStep(schedule), (step) => again(lm, step, request, attempts, failure))
+  resending(
+    () => lm.generate(request),
+    schedule,
+    (failure) => failure.isRetryable && Attempts.left(attempts),
+    attempts.deadline
   )
 
-const worthIt = (failure: LMError, attempts: Attempts.Attempts): boolean =>
-  failure.isRetryable && Attempts.left(attempts)
+/**
+ * How long to wait after which failure.
+ *
+ * @category models
+ */
+export type Backoff = Schedule.Schedule<unknown, LMError>
+
+/**
+ * Sends a request, and sends it again after failures for which `worthIt` holds. A wait that would end after `deadline`
+ * (milliseconds of the Clock) is not begun. The schedule is only started when the first request has failed.
+ *
+ * @category combinators
+ */
+export const resending = <A>(
+  send: () => Effect.Effect<A, LMError>,
+  schedule: Backoff,
+  worthIt: (failure: LMError) => boolean,
+  deadline: number
+): Effect.Effect<A, LMError> =>
+  Effect.catchIf(
+    send(),
+    worthIt,
+    (failure) =>
+      Effect.flatMap(Schedule.toStep(schedule), (step) => {
+        const again = (failure: LMError): Effect.Effect<A, LMError> =>
+          Effect.flatMap(pause(step, failure, deadline), () => Effect.catchIf(send(), worthIt, again))
+        return again(failure)
+      })
+  )
 
 type Step = (now: number, input: LMError) => Pull.Pull<[unknown, Duration.Duration], never, unknown>
 
-const again = (
-  lm: Service,
-  step: Step,
-  request: Request,
-  attempts: Attempts.Attempts,
-  failure: LMError
-): Effect.Effect<Completion, LMError> =>
+const pause = (step: Step, failure: LMError, deadline: number): Effect.Effect<void, LMError> =>
   Effect.clockWith((clock) => {
     const now = clock.currentTimeMillisUnsafe()
     const waited = Effect.flatMap(step(now, failure), ([, backoff]) => {
       const wait = Math.max(Duration.toMillis(backoff), Duration.toMillis(failure.retryAfter ?? Duration.zero))
-      return now + wait >= attempts.deadline ?
+      return now + wait >= deadline ?
         Effect.fail(failure)
         : Telling.waiting("retry", Effect.sleep(wait), { ms: wait, error: failure.reason._tag })
     })
-    return Effect.flatMap(Pull.catchDone(waited, () => Effect.fail(failure)), () =>
-      Effect.catchIf(
-        lm.generate(request),
-        (next) => worthIt(next, attempts),
-        (next) => again(lm, step, request, attempts, next)
-      ))
+    return Pull.catchDone(waited, () => Effect.fail(failure))
   })

@@ -2,7 +2,8 @@
  * Writes the history of running jobs, from the events of what runs in them.
  *
  * 1. A run begins with what earlier runs have left. One that never ended died with its worker.
- * 2. Events of its pipelines, steps, calls, tools and waits become entries, and close them.
+ * 2. Events of its pipelines, steps, calls, tools and waits become entries, and close them. A request for vectors is an
+ *    entry like a call.
  * 3. Twice a second what has changed is written to the store, all running jobs in one statement; a run that is over
  *    sooner is written once, with its outcome.
  */
@@ -130,6 +131,10 @@ const make = (claim: Claim, began: number, earlier: ReadonlyArray<History.Attemp
       case "CallStarted":
         return begin(event, call, { kind: "call", name: event.predictor, ...within(step, pipeline) })
       case "AttemptStarted": {
+        if (event.operation === "embeddings") {
+          const { model, operation: name } = event
+          return begin(event, call, { kind: "call", name, model, ...within(step, pipeline) })
+        }
         const entry = of(call)
         if (entry !== undefined) Object.assign(entry, { sent: (entry.sent ?? 0) + 1, model: event.model })
         return
@@ -149,6 +154,8 @@ const make = (claim: Claim, began: number, earlier: ReadonlyArray<History.Attemp
         if (entry !== undefined) entry.kept = true
         return
       }
+      case "AttemptEnded":
+        return event.operation === "embeddings" ? end(call, { ...ended(event), usage: event.usage }) : undefined
       case "CallEnded":
         return end(call, { ...ended(event), usage: event.usage })
       case "ToolStarted":

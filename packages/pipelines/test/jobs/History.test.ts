@@ -1,7 +1,7 @@
 /**
  * What a job tells of its runs, while it runs and afterwards.
  */
-import { Predict, Signature, Step } from "@effect-dspy/core"
+import { Embedder, Predict, ReAct, Signature, Step, Tool } from "@effect-dspy/core"
 import { TestLM } from "@effect-dspy/core/testing"
 import { Pipeline } from "@effect-dspy/pipelines"
 import { History, Job, Jobs, Worker } from "@effect-dspy/pipelines/jobs"
@@ -83,6 +83,42 @@ onEveryEngine("history", (test) => {
         assert.lengthOf(traces, 1)
         assert.isAtLeast(last?.ms ?? 0, 0)
       }).pipe(Effect.provide(Live), Effect.provideService(Tracer.Tracer, tracer))
+    }))
+
+  test("vectors are told of like calls, and are no request of the call they are asked for in", (store) =>
+    Effect.gen(function*() {
+      const search = Tool.make("search", {
+        description: "Finds passages.",
+        parameters: { query: Schema.String },
+        success: Schema.String,
+        run: ({ query }) => Effect.map(Embedder.embed(query), (vector) => `${vector.length} found`)
+      })
+      const agent = ReAct.make(Title, { tools: [search] })
+      const Work = Job.make("embed", { payload: { text: Schema.String } })
+      const embedder = Embedder.make({
+        provider: "test",
+        model: "vectors",
+        embedMany: (texts) =>
+          Effect.succeed({ vectors: texts.map(() => Float32Array.of(1)), usage: { inputTokens: texts.length } })
+      })
+      const Live = Worker.layer([Work.toLayer(({ text }) => Effect.asVoid(agent({ text })))], {
+        queues: { default: 1 },
+        drain: 0
+      }).pipe(
+        Layer.provide(TestLM.layer([TestLM.calls(["search", { query: secret }]), { title: "t" }])),
+        Layer.provide(Layer.succeed(Embedder.Embedder, embedder)),
+        Layer.provideMerge(store)
+      )
+      yield* Effect.gen(function*() {
+        const id = yield* Job.enqueue(Work, { text: secret })
+        yield* Job.result(Work, id)
+        const [run] = yield* historyOf(id)
+        const calls = run?.entries.filter(({ kind }) => kind === "call")
+        assert.deepEqual(calls?.map(({ model, name, outcome, sent, usage }) => [name, model, outcome, sent, usage]), [
+          ["Title", "scripted", "succeeded", 2, { calls: 2 }],
+          ["embeddings", "vectors", "succeeded", undefined, { calls: 1, inputTokens: 1 }]
+        ])
+      }).pipe(Effect.provide(Live))
     }))
 
   test("a run that is handed back says so, and the next one goes on after it", (store) =>
