@@ -67,6 +67,31 @@ describe("fake", () => {
       Report.toLayer(() => Effect.sync(() => void called.push("report")))
     ])))
   })
+
+  it.effect("leaves paused queues alone, cancels what waits, and knows no group that was not opened", () =>
+    Effect.gen(function*() {
+      const fake = yield* Testing.Fake
+      const jobs = yield* Jobs
+      const queue = "default"
+      yield* jobs.pause(queue)
+      const urgent = yield* Job.enqueue(Mail, { to: "Ada" }, { priority: 1 })
+      const later = yield* Job.enqueue(Mail, { to: "Bob" }, { delay: "1 hour" })
+      yield* fake.drain
+      assert.deepStrictEqual(yield* jobs.paused, [queue])
+      assert.sameDeepMembers([...yield* jobs.counts], [
+        { queue, state: "queued", count: 1 },
+        { queue, state: "scheduled", count: 1 }
+      ])
+      assert.deepStrictEqual(yield* jobs.oldest, [{ queue, waitedMs: 0 }])
+      assert.strictEqual(yield* jobs.cancel(later), "cancelled")
+      assert.strictEqual(yield* jobs.cancel(later), undefined)
+      yield* jobs.resume(queue)
+      yield* fake.drain
+      assert.strictEqual(yield* Job.result(Mail, urgent), "Ada")
+      assert.strictEqual((yield* Effect.flip(Job.result(Mail, later)))._tag, "JobCancelled")
+      const refused = yield* Effect.flip(Job.enqueue(Mail, { to: "Cid" }, { group: "gone" }))
+      assert.strictEqual(refused._tag, "GroupNotFound")
+    }).pipe(Effect.provide(Testing.fake([Mail.toLayer(({ to }) => Effect.succeed(to))]))))
 })
 
 describe("inline", () => {
