@@ -160,8 +160,8 @@ export interface Priced {
 
 /**
  * What is waited for: the time until a retry, a turn under a rate limit, a permit of a bound on requests, a turn of a
- * pipeline that bounds its steps, or vectors from a batch whose events are told elsewhere. The events of such a wait have
- * the `call` of the batch.
+ * pipeline that bounds its steps, or vectors from a batch whose events are told elsewhere. The events of such a wait
+ * have the `call` of the batch.
  *
  * @category models
  */

@@ -37,8 +37,8 @@ export const adapter: Adapter.Adapter = make(
 
 /**
  * The same with types instead of a JSON schema, where a schema has to be told in words: for a model without structured
- * output. Of the instruction's tokens it takes 45% over seven signatures, a third where the output is nested, two thirds
- * where most of it is descriptions (`npm run bench:notation`; the table is in `docs/internals.md`).
+ * output. Of the instruction's tokens it takes 45% over seven signatures, a third where the output is nested, two
+ * thirds where most of it is descriptions (`npm run bench:notation`; the table is in `docs/internals.md`).
  *
  * @category adapters
  */

@@ -1,8 +1,8 @@
 /**
  * The closed list of reasons a model call can fail for.
  *
- * Each reason declares its own answers (`isRetryable`, `goesElsewhere`, `retryAfter`, a message with a remedy), so nobody
- * switches over tags to decide what to do. `detail` holds the provider's own words, redacted.
+ * Each reason declares its own answers (`isRetryable`, `goesElsewhere`, `retryAfter`, a message with a remedy), so
+ * nobody switches over tags to decide what to do. `detail` holds the provider's own words, redacted.
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"

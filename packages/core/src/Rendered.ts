@@ -15,7 +15,8 @@ import type { Issue } from "./PredictError.ts"
 import { type Any as Signature, type Encoded, type Fields, make } from "./Signature.ts"
 
 /**
- * What the calls of a predictor have in common: the signature that is asked for, its format, its demonstrations, its first turns.
+ * What the calls of a predictor have in common: the signature that is asked for, its format, its demonstrations, its
+ * first turns.
  *
  * @category models
  */

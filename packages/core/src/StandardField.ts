@@ -6,12 +6,12 @@
  * goes back to the model like any finding; values are taken out of its words, because findings stand in errors.
  *
  * - zod 4.2 and arktype 2.1.28 speak both standards; a valibot schema does as `toStandardJsonSchema(schema)` of
- *   `@valibot/to-json-schema`. Describe an arktype as `type("string", "@", "...")`: inline, the compiler can't infer what
- *   its `describe` gives.
+ *   `@valibot/to-json-schema`. Describe an arktype as `type("string", "@", "...")`: inline, the compiler can't infer
+ *   what its `describe` gives.
  * - A schema that takes `undefined` is an optional field; a default is filled in.
- * - Inputs are values of the schema's output, as in effect. They are written for prompts as JSON and have to be the same
- *   when they are read again: a transformation that can be gone through twice (trimming, coercing, a date from its text)
- *   is no trouble, a one-way one (the length of a text) is for output fields.
+ * - Inputs are values of the schema's output, as in effect. They are written for prompts as JSON and have to be the
+ *   same when they are read again: a transformation that can be gone through twice (trimming, coercing, a date from its
+ *   text) is no trouble, a one-way one (the length of a text) is for output fields.
  *
  * ```ts
  * import { Predict, Signature } from "@effect-dspy/core"

@@ -189,7 +189,8 @@ export const queueing = <A, E, R>(
   })
 
 /**
- * Makes a bound: of the effects it is put around, at most `bound` run at once. The others wait, which is told as `wait`.
+ * Makes a bound: of the effects it is put around, at most `bound` run at once. The others wait, which is told as
+ * `wait`.
  *
  * @category telling
  */

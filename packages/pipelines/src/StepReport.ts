@@ -11,7 +11,8 @@ import * as Effect from "effect/Effect"
 
 /**
  * - `path`: of the pipeline; `step`: the step's name in it
- * - `startMs`: when its last field had arrived and its turn had come; `endMs`: when it was done; milliseconds of the Clock
+ * - `startMs`: when its last field had arrived and its turn had come; `endMs`: when it was done; milliseconds of the
+ *   Clock
  * - `status`: `skipped` never started, because another step failed first
  * - `usage`: what its model calls cost, requests that failed included
  *

@@ -5,8 +5,8 @@
  * 1. The protocol writes it; what it cannot say fails here, and nothing is sent.
  * 2. The key is read, for every request: cloud tokens expire.
  * 3. It is posted. When somebody reads along, the answer is streamed and each event's parts are handed on.
- * 4. The answer is brought back to the form that was asked for: a forced tool's arguments become its text, the shapes of
- *    lowered schemas those of the signature and of the tools. What its headers tell of rate limits goes along.
+ * 4. The answer is brought back to the form that was asked for: a forced tool's arguments become its text, the shapes
+ *    of lowered schemas those of the signature and of the tools. What its headers tell of rate limits goes along.
  * 5. An endpoint that refuses the output's form is asked again in a looser one, for this call only.
  */
 import type { Completion, Content } from "@effect-dspy/core/Completion"

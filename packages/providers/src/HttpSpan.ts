@@ -1,6 +1,6 @@
 /**
- * The span of one HTTP exchange with a model's host, and the trace's id in its headers: both only where `Spans.Settings`
- * asks for them.
+ * The span of one HTTP exchange with a model's host, and the trace's id in its headers: both only where
+ * `Spans.Settings` asks for them.
  *
  * effect's own HTTP spans carry whole URLs and headers; this one has method, host, path and status.
  */

@@ -106,7 +106,10 @@ export const make = (options: Options): Embed => {
     })
 }
 
-/** A batch that was sent: how many callers still wait for it, the fiber that waits for its answer, who hears of arrivals. */
+/**
+ * A batch that was sent: how many callers still wait for it, the fiber that waits for its answer, who hears of
+ * arrivals.
+ */
 interface Journey {
   waiting: number
   readonly fiber: Fiber.Fiber<unknown, unknown>

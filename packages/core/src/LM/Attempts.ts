@@ -21,8 +21,8 @@ import type * as RequestSpan from "./RequestSpan.ts"
 import type { Settings } from "./Settings.ts"
 
 /**
- * `limit` is the total timeout, `deadline` its end in milliseconds of the Clock. `used` and `tokens` grow while the call
- * runs. `call` is the span that stands for the requests of a predictor call, where one does.
+ * `limit` is the total timeout, `deadline` its end in milliseconds of the Clock. `used` and `tokens` grow while the
+ * call runs. `call` is the span that stands for the requests of a predictor call, where one does.
  *
  * @category models
  */

@@ -9,8 +9,8 @@
  *    when both have failed.
  *
  * It costs money for time, so nothing else sends it: use it where somebody waits. It goes inside retry and outside
- * concurrency and rate limits, so that the second request takes a permit of its own. Waiting for permits is measured with
- * the rest, so a longer line is not taken for slowness for long; and where everything gets slower together, second
+ * concurrency and rate limits, so that the second request takes a permit of its own. Waiting for permits is measured
+ * with the rest, so a longer line is not taken for slowness for long; and where everything gets slower together, second
  * requests would make it worse, so one call in ten may send one. A fixed delay has no such bound.
  */
 import * as Clock from "effect/Clock"

@@ -2,8 +2,8 @@
  * Requests and tokens per window of time, kept to before an endpoint has to say no.
  *
  * The life of a request:
- * 1. It stands in line: groups (`LM.withGroup`) in turn, each first come, first served. One that can see from its
- *    place that its turn comes after the call's deadline fails at once with `RateLimited` and the wait; nothing is sent.
+ * 1. It stands in line: groups (`LM.withGroup`) in turn, each first come, first served. One that can see from its place
+ *    that its turn comes after the call's deadline fails at once with `RateLimited` and the wait; nothing is sent.
  * 2. At the head it takes one request and its estimated tokens out of their buckets, and waits until they are
  *    refilled. Interrupted there, it gives them back.
  * 3. What the endpoint told lately (`Completion.rateLimits`) may make it wait longer, and so may a 429 that somebody

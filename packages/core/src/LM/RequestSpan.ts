@@ -1,8 +1,8 @@
 /**
  * The spans of requests.
  *
- * A call with one request is one span, which also says what is known of the request. Where there are more requests, each
- * gets a span of its own below the call's; the first one's is made when the second begins, with the times it had.
+ * A call with one request is one span, which also says what is known of the request. Where there are more requests,
+ * each gets a span of its own below the call's; the first one's is made when the second begins, with the times it had.
  * Requests outside of calls always have spans of their own, because nothing else would tell of them.
  */
 import * as Clock from "effect/Clock"

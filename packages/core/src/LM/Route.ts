@@ -75,8 +75,8 @@ export const layer = <const L extends Layers>(
   Layer.effect(LM, Effect.map(buildAll(layers), (models) => route<keyof L & string>(models, choose)))
 
 /**
- * Chooses the model that is likely to cost the least: by its price, the tokens of the prompt, and as many for the answer
- * as it may take. A model no table names is only chosen when there is no other.
+ * Chooses the model that is likely to cost the least: by its price, the tokens of the prompt, and as many for the
+ * answer as it may take. A model no table names is only chosen when there is no other.
  *
  * ```ts
  * import { LM, Message } from "@effect-dspy/core"

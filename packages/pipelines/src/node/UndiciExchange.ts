@@ -2,8 +2,8 @@
  * One request and its answer, on undici's `dispatch`.
  *
  * undici's `request` puts a Node stream, a promise and an abort signal around this, and effect's client its own
- * bookkeeping around that: together as much processor time as the exchange itself (`npm run bench:transport`). A model's
- * answer is short and read at once, or read as it comes; neither needs them.
+ * bookkeeping around that: together as much processor time as the exchange itself (`npm run bench:transport`). A
+ * model's answer is short and read at once, or read as it comes; neither needs them.
  *
  * The life of an exchange:
  * 1. It is dispatched. A caller that gives up before undici has a connection says so, and nothing is sent.

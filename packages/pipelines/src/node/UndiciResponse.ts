@@ -1,8 +1,8 @@
 /**
  * effect's view of an answer from undici: what `HttpClient` gives, read from an `UndiciExchange`.
  *
- * Text, JSON, bytes and pieces are read directly. The rest, which no model's answer needs, is what effect makes of a web
- * `Response` with the same bytes.
+ * Text, JSON, bytes and pieces are read directly. The rest, which no model's answer needs, is what effect makes of a
+ * web `Response` with the same bytes.
  */
 import * as Effect from "effect/Effect"
 import * as Cookies from "effect/http/Cookies"

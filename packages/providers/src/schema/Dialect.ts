@@ -6,7 +6,8 @@ import type { JsonSchema } from "effect/JsonSchema"
 /**
  * What an endpoint takes, as data.
  *
- * - `optional`: fields that may be left out; `records`: objects with any keys; `anything`: how a value of any shape is said
+ * - `optional`: fields that may be left out; `records`: objects with any keys; `anything`: how a value of any shape is
+ *   said
  * - `tuples`: with items that may be left out or follow (`all`), only exact ones (`exact`), or none
  * - `recursion`: where a definition may refer to itself: anywhere, only below a field that may be left out, nowhere
  * - `objectRoot`: the root must be an object
