@@ -1,6 +1,7 @@
 /**
- * Each of the recorded exchanges, by its name, over a loopback socket: as it was asked for, cut in two at many places,
- * broken off. What its answer says is compared, vendor by vendor, in the other tests of recordings.
+ * Each of the recorded exchanges, by its name, over a loopback socket: as it was asked for, cut in two at some places,
+ * broken off. At every place it is cut in `RecordedCuts`; what its answer says is compared, vendor by vendor, in the
+ * other tests of recordings.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"

@@ -7,8 +7,8 @@ import { LM, LMError, Message } from "@effect-dspy/core"
 import * as Completion from "@effect-dspy/core/Completion"
 import { assert, it } from "@effect/vitest"
 import { type Config, Duration, Effect, Layer, Result, Stream } from "effect"
-import * as Framing from "../src/Framing.ts"
 import type { Protocol } from "../src/Protocol.ts"
+import { readStream } from "./pieces.ts"
 import { type Answer, serve, type Server } from "./server.ts"
 
 /**
@@ -108,21 +108,6 @@ const bytesOf = (body: Answer["body"]): Uint8Array =>
     ? body
     : new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body))
 
-/** Reads a stream from pieces of bytes, as a transport would hand them on. */
-export const readPieces = (protocol: Protocol, pieces: ReadonlyArray<Uint8Array>) => {
-  let emitted = ""
-  const completion = Framing.read(
-    protocol,
-    (parts) =>
-      Effect.sync(() => {
-        for (const part of parts) if (part.type === "text") emitted += part.text
-      }),
-    (onText) => Stream.fromIterable(pieces).pipe(Stream.decodeText(), Stream.runForEach(onText)),
-    (reason) => Effect.fail(LMError.make("loopback", "test-model", reason))
-  )
-  return Effect.map(Effect.result(completion), (result) => ({ emitted, result }))
-}
-
 /** Registers the tests that cut every streamed fixture: into pieces, and off. */
 export const cut = (fixtures: ReadonlyArray<Fixture>, protocol: Protocol) => {
   const streams = fixtures.filter(({ streamed }) => streamed === true)
@@ -133,13 +118,13 @@ export const cut = (fixtures: ReadonlyArray<Fixture>, protocol: Protocol) => {
         if ((answer.status ?? 200) !== 200) continue
         const bytes = bytesOf(answer.body)
         // What was handed on before a failure depends on the pieces; an answer does not.
-        const heard = (found: Effect.Success<ReturnType<typeof readPieces>>) => [
-          Result.isSuccess(found.result) ? found.emitted : "",
+        const heard = (found: Effect.Success<ReturnType<typeof readStream>>) => [
+          Result.isSuccess(found.result) ? found.emitted : [],
           outcome(found.result, "")
         ]
-        const whole = heard(yield* readPieces(protocol, [bytes]))
+        const whole = heard(yield* readStream(protocol, { pieces: [bytes] }))
         const same = (pieces: ReadonlyArray<Uint8Array>, where: string) =>
-          Effect.map(readPieces(protocol, pieces), (found) =>
+          Effect.map(readStream(protocol, { pieces }), (found) =>
             assert.deepStrictEqual(heard(found), whole, `${name}, ${where}`))
         for (let at = 1; at < bytes.byteLength; at++) {
           yield* same([bytes.subarray(0, at), bytes.subarray(at)], `at ${at}`)
@@ -160,7 +145,7 @@ export const cut = (fixtures: ReadonlyArray<Fixture>, protocol: Protocol) => {
         const bytes = bytesOf(answer.body)
         let complete = false
         for (let end = 0; end < bytes.byteLength; end++) {
-          const { result } = yield* readPieces(protocol, [bytes.subarray(0, end)])
+          const { result } = yield* readStream(protocol, { pieces: [bytes.subarray(0, end)] })
           if (Result.isSuccess(result)) {
             complete = true
             const { text = "" } = said(result.success)
