@@ -68,20 +68,9 @@ export interface Environment {
  */
 export const make = (environment: Environment) => (claim: Claim): Effect.Effect<void> =>
   Effect.gen(function*() {
-    const { claims, handlers, jobs, journals } = environment
+    const { claims, handlers, jobs } = environment
     const handler = handlers.get(claim.name)
-    const ran = (handler: Handler) =>
-      JobSpans.process(claim, JobEvents.attempt(claim, attempt(environment, claim, handler)))
-    const unrun = claim.cancelled
-      ? { _tag: "Cancelled" as const }
-      : claim.paused
-      ? { _tag: "Back" as const, delayMillis: 0 }
-      : { _tag: "Back" as const, delayMillis: unknownMillis, unknown: true }
-    const [settlement, history] = claim.cancelled || claim.paused || handler === undefined
-      ? [unrun]
-      : journals === undefined
-      ? [yield* ran(handler)]
-      : yield* journals.around(claim, ran(handler))
+    const [settlement, history] = yield* outcome(environment, claim, handler)
     const ours = yield* Effect.orDie(Effect.retry(claims.settle(claim, settlement, history), Run.patience))
     if (!ours) {
       yield* Effect.logWarning(`Job ${claim.id}: this worker was stalled past its lock, its outcome is not written`)
@@ -89,6 +78,20 @@ export const make = (environment: Environment) => (claim: Claim): Effect.Effect<
       yield* mourn(jobs, claim, handler)
     }
   })
+
+/** What becomes of a claimed job, and the history it is settled with. */
+const outcome = (
+  environment: Environment,
+  claim: Claim,
+  handler: Handler | undefined
+): Effect.Effect<readonly [settlement: Settlement, history?: string]> => {
+  if (claim.cancelled) return Effect.succeed([{ _tag: "Cancelled" }])
+  if (claim.paused) return Effect.succeed([{ _tag: "Back", delayMillis: 0 }])
+  if (handler === undefined) return Effect.succeed([{ _tag: "Back", delayMillis: unknownMillis, unknown: true }])
+  const ran = JobSpans.process(claim, JobEvents.attempt(claim, attempt(environment, claim, handler)))
+  const { journals } = environment
+  return journals === undefined ? Effect.map(ran, (settlement) => [settlement]) : journals.around(claim, ran)
+}
 
 const attempt = (
   { around, claims, ended, jobs, started }: Environment,
@@ -114,9 +117,8 @@ const attempt = (
       Usage.by("job", claim.id),
       (handler) => job.timeout === undefined ? Effect.asSome(handler) : Effect.timeoutOption(handler, job.timeout)
     )
-    const stopped = Effect.map(Deferred.await(run.stop), (stop) => stop)
     started(run)
-    const outcome = yield* Effect.raceFirst(Effect.exit(handler), stopped).pipe(
+    const outcome = yield* Effect.raceFirst(Effect.exit(handler), Deferred.await(run.stop)).pipe(
       Effect.ensuring(Effect.sync(() => ended(run)))
     )
     if (!Exit.isExit(outcome)) return stop(outcome)
