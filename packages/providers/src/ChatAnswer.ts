@@ -227,14 +227,20 @@ const decodeChunk = Lenient.json(Chunk)
 // schema takes; whatever else stands in a chunk is read by the schema.
 const onlyText = (value: unknown, hasId: boolean, hasModel: boolean): string | undefined => {
   const { choices, error, id, model, usage, x_groq } = Lenient.record(value)
-  if (!hasId && isThere(id) || !hasModel && isThere(model)) return undefined
-  if (isThere(error) || isThere(usage) || isThere(x_groq) || !Array.isArray(choices)) return undefined
+  if (isNews(id, hasId) || isNews(model, hasModel)) return undefined
+  if (isThere(error) || isThere(usage) || isThere(x_groq)) return undefined
+  // A second choice is not read, but it can be wrong.
+  if (!Array.isArray(choices) || choices.length !== 1) return undefined
   const { delta, finish_reason } = Lenient.record(choices[0])
   if (isThere(finish_reason)) return undefined
   const said = Lenient.record(delta)
   for (const key in said) if (key !== "content" && key !== "role" && isThere(said[key])) return undefined
   return typeof said.content === "string" && said.content !== "" ? said.content : undefined
 }
+
+// Beside text, what is known already; and what is no text is the schema's to refuse.
+const isNews = (value: unknown, isKnown: boolean): boolean =>
+  isThere(value) && (!isKnown || typeof value !== "string")
 
 const isThere = (value: unknown): boolean => value !== undefined && value !== null
 
