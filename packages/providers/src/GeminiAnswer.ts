@@ -53,7 +53,7 @@ const make = ({ model, provider }: Asked) => {
   let answeredBy: string | undefined
   let finish: string | undefined
   let blocked: Reason.Refused | undefined
-  let usage: Usage = { calls: 1 }
+  let figures: unknown
   let begun = false
   let calls = 0
 
@@ -97,7 +97,7 @@ const make = ({ model, provider }: Asked) => {
       }
       id ??= body.responseId ?? undefined
       answeredBy ??= body.modelVersion ?? undefined
-      if (body.usageMetadata !== undefined && body.usageMetadata !== null) usage = toUsage(body.usageMetadata)
+      if (body.usageMetadata !== undefined && body.usageMetadata !== null) figures = body.usageMetadata
       const { blockReason, blockReasonMessage } = body.promptFeedback ?? {}
       if (typeof blockReason === "string") {
         const words = blockReasonMessage ?? ""
@@ -123,7 +123,7 @@ const make = ({ model, provider }: Asked) => {
       return Result.succeed({
         content: answered ? content : [...content, { type: "text", text: "" }],
         finishReason: finishReason(reason, calls > 0),
-        usage,
+        usage: toUsage(figures),
         provider,
         model: answeredBy ?? model,
         ...(id === undefined || id === "" ? undefined : { id })
