@@ -31,6 +31,14 @@ export const reply = JSON.stringify({
   score: 0.7
 })
 
+/** One of about so many tokens of four characters. */
+export const replyOf = (tokens: number): string => {
+  const keywords = Array.from({ length: Math.max(1, Math.floor(tokens / 10)) }, (_, index) => `keyword-${index}`)
+  const rest = Math.max(0, tokens * 4 - JSON.stringify(keywords).length - 90)
+  const summary = "growing revenue and \"quoted\" terms\nnew line; ".repeat(Math.ceil(rest / 46)).slice(0, rest)
+  return JSON.stringify({ title: "A lake in the morning", keywords, category: "travel", summary, score: 0.7 })
+}
+
 // What somebody would write by hand who wanted the same answers: the same prompt, word for word.
 const [system] = JsonAdapter.adapter.format(Describe).prefix(Describe.instructions, [])
 export const decodeReply = Schema.decodeUnknownResult(Schema.toCodecJson(Schema.Struct(output)), { errors: "all" })

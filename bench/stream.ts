@@ -26,7 +26,7 @@ import { fork } from "node:child_process"
 import { join } from "node:path"
 import { partial } from "./ByHand.ts"
 import { type Contender, micros } from "./Measure.ts"
-import { content, decodeReply, Describe } from "./Work.ts"
+import { content, decodeReply, Describe, replyOf } from "./Work.ts"
 
 // --- One long field.
 
@@ -144,16 +144,9 @@ const streamed = Stream.runForEachArray(Predict.stream(describe, { content }), (
     for (const { _tag } of events) if (_tag === "Delta" || _tag === "Element") partials++
   }))
 
-const answerOf = (tokens: number): string => {
-  const keywords = Array.from({ length: Math.max(1, Math.floor(tokens / 10)) }, (_, index) => `keyword-${index}`)
-  const rest = Math.max(0, tokens * 4 - JSON.stringify(keywords).length - 90)
-  const summary = "growing revenue and \"quoted\" terms\nnew line; ".repeat(Math.ceil(rest / 46)).slice(0, rest)
-  return JSON.stringify({ title: "A lake in the morning", keywords, category: "travel", summary, score: 0.7 })
-}
-
 console.log("streamed answers, processor time of 1,000 tokens, medians of 7 rounds\n")
 for (const tokens of [250, 1000, 4000]) {
-  const answer = answerOf(tokens)
+  const answer = replyOf(tokens)
   const count = Math.ceil(answer.length / 4)
   const server = fork(join(import.meta.dirname, "tokens.mjs"), [answer])
   const port = await new Promise<number>((resolve) => server.once("message", (message) => resolve(Number(message))))
