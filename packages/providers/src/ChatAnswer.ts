@@ -239,8 +239,7 @@ const onlyText = (value: unknown, hasId: boolean, hasModel: boolean): string | u
 }
 
 // Beside text, what is known already; and what is no text is the schema's to refuse.
-const isNews = (value: unknown, isKnown: boolean): boolean =>
-  isThere(value) && (!isKnown || typeof value !== "string")
+const isNews = (value: unknown, isKnown: boolean): boolean => isThere(value) && (!isKnown || typeof value !== "string")
 
 const isThere = (value: unknown): boolean => value !== undefined && value !== null
 
