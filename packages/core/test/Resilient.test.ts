@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { CircuitBreaker, KeyValueStore, Persistence } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import { timed } from "./support.ts"
+import { mood, timed } from "./support.ts"
 
 const overloaded = new LMErrorReason.Overloaded({})
 const soon = Schedule.spaced("1 second")
@@ -23,6 +23,24 @@ const Breaker = CircuitBreaker.layer({ tripPolicy: CircuitBreaker.consecutive(2)
   Layer.provide(CircuitBreaker.layerStoreMemory())
 )
 const Store = Persistence.layerBackingKvs.pipe(Layer.provide(KeyValueStore.layerMemory))
+
+describe("LM.resilient, the defaults", () => {
+  it.effect("are turned off by values: no retry but re-asks, no timeout, no bound", () =>
+    Effect.gen(function*() {
+      const off = LM.resilient({ retry: Schedule.recurs(0), timeout: Infinity, concurrency: Infinity })
+      const failing = TestLM.make([overloaded, paid])
+      const { exit } = yield* timed(Effect.provide(Effect.flip(ask()), off(Layer.succeed(LM, failing.lm))))
+      assert.strictEqual((yield* exit).reason._tag, "Overloaded")
+      assert.strictEqual(failing.recorder.started, 1)
+      const answer = { label: "pos", score: 1 } as const
+      const asked = yield* timed(Effect.provide(mood({ text: "x" }), off(TestLM.layer(["no JSON", answer]))))
+      assert.deepStrictEqual(yield* asked.exit, answer)
+      const slow = TestLM.make(() => TestLM.after("9 minutes", "ok"))
+      const many = yield* timed(Effect.provide(all(100, ask), off(Layer.succeed(LM, slow.lm))))
+      assert.isTrue((yield* many.exit).every(Exit.isSuccess))
+      assert.strictEqual(slow.recorder.maxInFlight, 100)
+    }))
+})
 
 describe("LM.resilient, the order", () => {
   it.effect("prices and budgets see every attempt, and kept answers cost neither", () =>

@@ -48,7 +48,9 @@ import { type Options as TimeoutOptions, timeout } from "./Timeout.ts"
  * - `fallback`: layers of other models, which bring decorators of their own
  * - `cache`: in memory, or with `persisted` in effect's `BackingPersistence` from context
  *
- * What has no default here is off.
+ * What has no default here is off. What has one is turned off by its own value: `timeout: Infinity`,
+ * `concurrency: Infinity`, `retry: Schedule.recurs(0)`. How many requests a call may send is said in one place,
+ * `LM.Settings.attempts`, which re-asks share; `retry` only says how long to wait between them.
  *
  * @category models
  */
