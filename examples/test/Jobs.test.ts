@@ -259,6 +259,8 @@ describe("jobs from the command line", () => {
           /^--db postgres:\/\/127\.0\.0\.1:1\/jobs: it names no user, expected postgres:\/\/USER@HOST\/DATABASE$/m
         ),
         wrong("worker", ["--lm", "openai/m"], /OPENAI_API_KEY/),
+        wrong("worker", ["--timeout", "0"], /--timeout: "0.*Expected 1ms or more/),
+        wrong("admin", ["ls", "--limit", "many\u001b[2J"], /--limit.*"many\ufffd\[2J"/),
         wrong("enqueue", [".", "--lm", "banana"], /^--lm banana: expected offline, openai\/MODEL or compatible\/MODEL/),
         wrong("dashboard", ["--db", "sqlite:nowhere.db"], /^--db sqlite:nowhere\.db: there is no such file$/m),
         wrong("admin", ["ls", "--db", "sqlite:nowhere.db"], /^--db sqlite:nowhere\.db: there is no such file$/m),

@@ -8,11 +8,12 @@ import { Failure, JobInfo, Jobs } from "@effect-dspy/pipelines/jobs"
 import Table from "cli-table3"
 import { Console, DateTime, Duration, Effect, Layer, Option, PubSub } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import * as Flags from "../main/Flags.ts"
 import { UsageError } from "../main/Model.ts"
 import * as OneLine from "../main/OneLine.ts"
+import * as Program from "../main/Program.ts"
 import * as Db from "./Db.ts"
 import { Documents } from "./Documents.ts"
-import * as Program from "./Program.ts"
 
 const states = ["scheduled", "queued", "running", "retrying", "succeeded", "dead", "cancelled"] as const
 
@@ -21,7 +22,7 @@ const root = Command.make("jobs").pipe(
   Command.withDescription("Look at durable jobs and tell them what to do"),
   Command.withSharedFlags({
     db: Db.flag,
-    lm: Program.lm.pipe(Flag.optional, Flag.withHidden)
+    lm: Flags.lm.pipe(Flag.optional, Flag.withHidden)
   })
 )
 
@@ -47,7 +48,7 @@ const ls = Command.make("ls", {
   state: Flag.Literals("state", states).pipe(Flag.optional, Flag.withDescription("Only jobs in this state")),
   queue: Flag.String("queue").pipe(Flag.optional, Flag.withDescription("Only jobs of this queue")),
   name: Flag.String("name").pipe(Flag.optional, Flag.withDescription("Only jobs of this name")),
-  limit: Program.atLeast("limit", 1).pipe(Flag.withDefault(100), Flag.withDescription("At most so many, default 100"))
+  limit: Flags.atLeast("limit", 1).pipe(Flag.withDefault(100), Flag.withDescription("At most so many, default 100"))
 }, ({ json, limit, name, queue, state }) =>
   Effect.gen(function*() {
     const jobs = yield* Jobs
@@ -160,10 +161,10 @@ const resume = Command.make(
 ).pipe(Command.withDescription("Let a paused queue go on"))
 
 const prune = Command.make("prune", {
-  succeeded: Program.duration("succeeded", "Keep succeeded and cancelled jobs so long, default 7d").pipe(
+  succeeded: Flags.duration("succeeded", "Keep succeeded and cancelled jobs so long, default 7d").pipe(
     Flag.withDefault(Duration.days(7))
   ),
-  dead: Program.duration("dead", "Keep dead jobs so long, default 180d").pipe(Flag.withDefault(Duration.days(180)))
+  dead: Flags.duration("dead", "Keep dead jobs so long, default 180d").pipe(Flag.withDefault(Duration.days(180)))
 }, ({ dead, succeeded }) =>
   Effect.gen(function*() {
     const jobs = yield* Jobs

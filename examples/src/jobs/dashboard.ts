@@ -7,13 +7,14 @@ import { Dashboard } from "@effect-dspy/pipelines/dashboard"
 import { Console, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
 import { HttpServer } from "effect/http"
+import * as Flags from "../main/Flags.ts"
 import { UsageError } from "../main/Model.ts"
+import * as Program from "../main/Program.ts"
 import * as Db from "./Db.ts"
-import * as Program from "./Program.ts"
 
 const command = Command.make("jobs:dashboard", {
   db: Db.flag,
-  port: Program.atLeast("port", 0).pipe(
+  port: Flags.atLeast("port", 0).pipe(
     Flag.withDefault(4000),
     Flag.withDescription("Default 4000; 0 for any")
   ),

@@ -10,12 +10,13 @@ import { Argument, Command, Flag } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
 import * as process from "node:process"
+import * as Flags from "../main/Flags.ts"
 import * as Model from "../main/Model.ts"
+import * as Program from "../main/Program.ts"
 import * as Sources from "../main/Sources.ts"
 import * as Db from "./Db.ts"
 import { ProcessDocument } from "./DocumentProcessor.ts"
 import { Documents } from "./Documents.ts"
-import * as Program from "./Program.ts"
 
 const maxBytes = 1_000_000
 
@@ -37,7 +38,7 @@ const command = Command.make("jobs:enqueue", {
     Flag.withDefault(0),
     Flag.withDescription("Head start over jobs that came before, default 0")
   ),
-  delay: Program.duration("delay", "Due so much later").pipe(Flag.optional)
+  delay: Flags.duration("delay", "Due so much later").pipe(Flag.optional)
 }, ({ db, delay, files, lm, priority }) =>
   Effect.gen(function*() {
     if (Option.isSome(lm)) yield* Model.check(lm.value)

@@ -8,16 +8,17 @@ import { type Claims, Failure, StoreError, Worker, WorkerMain } from "@effect-ds
 import { Cause, Clock, Config, Console, Effect, Exit, Layer, LayerMap, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import process from "node:process"
+import * as Flags from "../main/Flags.ts"
 import * as Model from "../main/Model.ts"
 import * as OneLine from "../main/OneLine.ts"
+import * as Program from "../main/Program.ts"
 import * as Db from "./Db.ts"
 import * as DocumentProcessor from "./DocumentProcessor.ts"
 import { Documents } from "./Documents.ts"
-import * as Program from "./Program.ts"
 
 const command = Command.make("jobs:worker", {
   db: Db.flag,
-  lm: Program.lm.pipe(
+  lm: Flags.lm.pipe(
     Flag.withDefault("offline"),
     Flag.withDescription("offline, openai/MODEL, compatible/MODEL, ...; default EFFECT_DSPY_LM, then offline")
   ),
@@ -26,19 +27,19 @@ const command = Command.make("jobs:worker", {
     Flag.optional,
     Flag.withDescription("The endpoint, up to /v1; default OPENAI_BASE_URL")
   ),
-  latency: Program.duration("latency", "Of the offline model, simulated; default 200ms a call, 300ms for the summary")
+  latency: Flags.duration("latency", "Of the offline model, simulated; default 200ms a call, 300ms for the summary")
     .pipe(Flag.optional),
-  slots: Program.atLeast("concurrency", 1).pipe(
+  slots: Flags.atLeast("concurrency", 1).pipe(
     Flag.withFallbackConfig(Config.Int("EFFECT_DSPY_CONCURRENCY")),
     Flag.withDefault(10),
     Flag.withDescription("Documents in flight in this process; default EFFECT_DSPY_CONCURRENCY, then 10")
   ),
-  concurrency: Program.atLeast("lm-concurrency", 1).pipe(
+  concurrency: Flags.atLeast("lm-concurrency", 1).pipe(
     Flag.withDefault(64),
     Flag.withDescription("Model calls in flight over everything, default 64")
   ),
-  timeout: Program.duration("timeout", "For one request, default 2 minutes").pipe(Flag.optional),
-  drain: Program.duration("drain", "How long running jobs may go on after Ctrl-C or SIGTERM, default 25s").pipe(
+  timeout: Flags.duration("timeout", "For one request, default 2 minutes", 1).pipe(Flag.optional),
+  drain: Flags.duration("drain", "How long running jobs may go on after Ctrl-C or SIGTERM, default 25s").pipe(
     Flag.optional
   )
 }, (flags) => Effect.sync(() => WorkerMain.run(worker(flags), { onFailure }))).pipe(

@@ -21,10 +21,11 @@ import { Activity, Workflow } from "effect/workflow"
 import { createHash } from "node:crypto"
 import * as process from "node:process"
 import { DocumentPipeline } from "../main/DocumentPipeline.ts"
+import * as Flags from "../main/Flags.ts"
 import * as Model from "../main/Model.ts"
+import * as Program from "../main/Program.ts"
 import * as Sources from "../main/Sources.ts"
 import * as Db from "./Db.ts"
-import * as Program from "./Program.ts"
 
 const Fields = Step.outputSchema(DocumentPipeline)
 
@@ -84,12 +85,12 @@ const said = (error: { readonly message: string }): Effect.Effect<never, Program
 
 const runner = Command.make("runner", {
   db: Db.flag,
-  lm: Program.lm.pipe(Flag.withDefault("offline")),
+  lm: Flags.lm.pipe(Flag.withDefault("offline")),
   baseUrl: Flag.String("base-url").pipe(Flag.optional),
-  latency: Program.duration("latency", "Of the offline model, simulated").pipe(Flag.optional),
-  timeout: Program.duration("timeout", "For one request, default 2 minutes").pipe(Flag.optional),
-  concurrency: Program.atLeast("lm-concurrency", 1).pipe(Flag.withDefault(64)),
-  port: Program.atLeast("port", 1).pipe(
+  latency: Flags.duration("latency", "Of the offline model, simulated").pipe(Flag.optional),
+  timeout: Flags.duration("timeout", "For one request, default 2 minutes", 1).pipe(Flag.optional),
+  concurrency: Flags.atLeast("lm-concurrency", 1).pipe(Flag.withDefault(64)),
+  port: Flags.atLeast("port", 1).pipe(
     Flag.withDefault(34431),
     Flag.withDescription("Where the other runners reach it")
   )

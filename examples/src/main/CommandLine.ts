@@ -1,49 +1,20 @@
 /**
  * The command line of the main job: `npm start -- [FILE|DIR|GLOB ...] [flags]`.
  *
- * This is the edge: arguments, environment, terminal and exit codes are read and set here and nowhere
- * else. Exit codes: 0 all good, 1 a document failed, 2 wrong usage or a missing key, 130 after Ctrl-C.
+ * This is the edge: arguments, environment and terminal are read here and nowhere else; `Program` sets the exit code,
+ * which is 1 when a document failed.
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Argument, CliConfig, CliOutput, Command, Flag, GlobalFlag } from "effect/cli"
-import * as Console from "effect/Console"
-import * as Duration from "effect/Duration"
+import { Argument, Command, Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as path from "node:path"
 import * as process from "node:process"
 import { fileURLToPath } from "node:url"
+import * as Flags from "./Flags.ts"
 import * as Job from "./Job.ts"
 import * as Model from "./Model.ts"
-import * as OneLine from "./OneLine.ts"
+import * as Program from "./Program.ts"
 
 const samples = path.relative(process.cwd(), fileURLToPath(new URL("../../documents", import.meta.url)))
-
-/** `200ms`, `2s`, `1m`, what Effect reads (`2 seconds`), or a number of milliseconds, as its help says. */
-const duration = (flag: string, description: string, least = 0) =>
-  Flag.String(flag).pipe(
-    Flag.withMetavar("DURATION"),
-    Flag.filterMap(
-      (text) => {
-        const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*(ms|s|m)?$/.exec(text) ?? []
-        if (amount === undefined) return Option.filter(Duration.fromInput(text as Duration.Input), Duration.isFinite)
-        const millis = { ms: 1, s: 1000, m: 60_000 }[unit ?? "ms"] ?? 1
-        return Option.some(Duration.millis(Number(amount) * millis))
-      },
-      () => "Expected a duration such as 200ms, 2s or 1m"
-    ),
-    Flag.filter((length) => Duration.toMillis(length) >= least, () => `Expected ${least}ms or more`),
-    Flag.withDescription(`${description} (such as 200ms, 2s or 1m; a bare number is milliseconds)`)
-  )
-
-const atLeast = (flag: string, minimum: number) =>
-  Flag.Int(flag).pipe(
-    Flag.withMetavar("N"),
-    Flag.filter((count) => count >= minimum, () => `Expected ${minimum} or more`)
-  )
 
 const command = Command.make("start", {
   files: Argument.String("FILE|DIR|GLOB").pipe(
@@ -64,18 +35,19 @@ const command = Command.make("start", {
     Flag.optional,
     Flag.withDescription("The endpoint, up to /v1; default OPENAI_BASE_URL")
   ),
-  latency: duration("latency", "Of the offline model, simulated; default 200ms a call, 300ms for the summary").pipe(
-    Flag.optional
-  ),
+  latency: Flags.duration("latency", "Of the offline model, simulated; default 200ms a call, 300ms for the summary")
+    .pipe(
+      Flag.optional
+    ),
   sequential: Flag.Boolean("sequential").pipe(
     Flag.withDefault(false),
     Flag.withDescription("Really run every call after the other")
   ),
-  documents: atLeast("concurrency", 1).pipe(
+  documents: Flags.atLeast("concurrency", 1).pipe(
     Flag.withDefault(8),
     Flag.withDescription("Documents in flight, default 8")
   ),
-  concurrency: atLeast("lm-concurrency", 1).pipe(
+  concurrency: Flags.atLeast("lm-concurrency", 1).pipe(
     Flag.withDefault(64),
     Flag.withDescription("Model calls in flight over everything, default 64")
   ),
@@ -87,12 +59,12 @@ const command = Command.make("start", {
     Flag.withDefault(false),
     Flag.withDescription("One JSON line per document, in input order")
   ),
-  retries: atLeast("retries", 0).pipe(
+  retries: Flags.atLeast("retries", 0).pipe(
     Flag.withDefault(2),
     Flag.withDescription("More requests a call may send after its first, default 2")
   ),
-  timeout: duration("timeout", "For one request, default 2 minutes", 1).pipe(Flag.optional),
-  maxBytes: atLeast("max-bytes", 1).pipe(
+  timeout: Flags.duration("timeout", "For one request, default 2 minutes", 1).pipe(Flag.optional),
+  maxBytes: Flags.atLeast("max-bytes", 1).pipe(
     Flag.withDefault(1_000_000),
     Flag.withDescription("Largest document, default 1 MB")
   ),
@@ -116,32 +88,4 @@ const command = Command.make("start", {
     Command.withDescription("Title, keywords, category, summary and quality of documents, concurrently")
   )
 
-// Suggestions come in lines of their own.
-const sentence = (message: string) => OneLine.of(message.replace(/\n\n\s*/g, ". "))
-
-// Wrong usage is one line on standard error; help that was asked for is printed in full.
-const presenter = CliOutput.layerPresenter({
-  present: (event) =>
-    event._tag === "InvalidInvocation"
-      ? Console.error(`${event.errors.map((error) => sentence(error.message)).join("; ")} (--help shows the flags)`)
-      : CliOutput.defaultPresenter.present(event)
-})
-
-// A reader that has seen enough (`| head`) closes the pipe. That ends the job, and is no failure to report.
-process.stdout.on("error", () => process.exit(1))
-
-const exitCode = (exit: Exit.Exit<unknown, unknown>): number => {
-  if (Exit.isSuccess(exit)) return 0
-  if (Exit.hasInterrupts(exit)) return 130
-  return Exit.findErrorOption(exit).pipe(Option.contains("failed" as unknown)) ? 1 : 2
-}
-
-Command.runWith(command, { version: "0.1.0" })(process.argv.slice(2)).pipe(
-  Effect.tapErrorTag("UsageError", (error) => Console.error(OneLine.of(error.message))),
-  Effect.provide(Layer.mergeAll(
-    presenter,
-    CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] }),
-    NodeServices.layer
-  )),
-  NodeRuntime.runMain({ disableErrorReporting: true, teardown: (exit, done) => done(exitCode(exit)) })
-)
+Program.run(command)
