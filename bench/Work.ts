@@ -6,6 +6,7 @@ import { JsonAdapter, LM, Predict, Signature } from "@effect-dspy/core"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { chunk } from "./Chunk.ts"
 
 export const content = "The river rose in the night, and by morning the lower meadow was a lake. ".repeat(28)
 
@@ -70,16 +71,6 @@ export const answer = (text: string): string =>
 /** The same answer as a stream of a dozen events. */
 export const answerStream = (text: string): string => {
   const size = Math.ceil(text.length / 12)
-  const chunk = (delta: object, finish_reason: string | null) =>
-    `data: ${
-      JSON.stringify({
-        id: "chatcmpl-1",
-        object: "chat.completion.chunk",
-        created: 1,
-        model: "stub",
-        choices: [{ index: 0, delta, finish_reason }]
-      })
-    }\n\n`
   const pieces = Array.from({ length: 12 }, (_, index) => text.slice(index * size, (index + 1) * size))
   return [...pieces.map((content) => chunk({ content }, null)), chunk({}, "stop"), "data: [DONE]\n\n"].join("")
 }

@@ -3,6 +3,7 @@
  * characters an event, in the protocol it is asked in. With `whole` all events come at once.
  */
 import { createServer } from "node:http"
+import { chunk } from "./Chunk.ts"
 
 const [answer = "", whole] = process.argv.slice(2)
 const pieces = answer.match(/[^]{1,4}/g) ?? []
@@ -12,21 +13,11 @@ const named = (type, value) => `event: ${type}\n${data({ type, ...value })}`
 
 /** The events of the answer as vendors write them, by a word of the path. */
 const protocols = {
-  completions: () => {
-    const chunk = (delta, finish_reason) =>
-      data({
-        id: "chatcmpl-1",
-        object: "chat.completion.chunk",
-        created: 1,
-        model: "stub",
-        choices: [{ index: 0, delta, finish_reason }]
-      })
-    return [
-      chunk({ role: "assistant", content: "" }, null),
-      ...pieces.map((content) => chunk({ content }, null)),
-      `${chunk({}, "stop")}data: [DONE]\n\n`
-    ]
-  },
+  completions: () => [
+    chunk({ role: "assistant", content: "" }, null),
+    ...pieces.map((content) => chunk({ content }, null)),
+    `${chunk({}, "stop")}data: [DONE]\n\n`
+  ],
   responses: () => {
     const id = "msg_67c9fdcf37fc8190ba82116e33fb28c507b8b0ad4e5eb654"
     const item = {
