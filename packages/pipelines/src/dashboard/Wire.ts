@@ -1,6 +1,6 @@
 /**
  * What the dashboard's server tells its page, as JSON. The page is checked against these types and shares nothing
- * else with the server, so this module imports nothing.
+ * else with the server, so this module imports nothing. `typetest/Wire.ts` compares them with the server's own.
  */
 
 /**
