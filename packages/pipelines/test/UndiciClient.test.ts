@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, Tracer } from "effect"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import { AsyncLocalStorage } from "node:async_hooks"
 import * as Http from "node:http"
@@ -124,6 +125,22 @@ for (const [way, short] of Object.entries(ways)) {
         const both = Effect.all([response.text, response.text], { concurrency: 2 })
         assert.deepStrictEqual(yield* both, ["a=1&b=2", "a=1&b=2"])
         assert.strictEqual(yield* response.text, "a=1&b=2")
+      }).pipe(via(short)))
+
+    it.live("that is no upgrade and no form says so, with its status", () =>
+      Effect.gen(function*() {
+        const server = yield* serve((request, response) => {
+          response.writeHead(202)
+          response.write("begun")
+          if (request.url === "/form") response.end()
+        })
+        const status = (self: Effect.Effect<unknown, HttpClientError.HttpClientError>) =>
+          Effect.map(Effect.flip(self), ({ reason, response }) => [reason._tag, response?.status])
+        // It is known before the end of the answer, which does not come.
+        const { upgrade } = yield* HttpClient.get(server.url)
+        assert.deepStrictEqual(yield* Effect.timeout(status(upgrade), "5 seconds"), ["StatusCodeError", 202])
+        const { formData } = yield* HttpClient.get(`${server.url}form`)
+        assert.deepStrictEqual(yield* status(formData), ["DecodeError", 202])
       }).pipe(via(short)))
 
     it.live("loses nothing of a long answer", () =>

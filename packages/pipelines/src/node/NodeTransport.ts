@@ -30,6 +30,8 @@ import * as UndiciClient from "./UndiciClient.ts"
  *   for minutes. `LM.timeout` sets one.
  * - HTTP/1.1, a connection for each call: a call that is cut off then takes no other with it.
  * - Redirects are not followed, so no key goes to a host nobody named.
+ * - An answer that nobody reads is closed by the garbage collector. Where the request has no HTTP span, that is so even
+ *   under `HttpClient.withScope`.
  *
  * @category layers
  */

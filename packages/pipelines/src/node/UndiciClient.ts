@@ -2,7 +2,9 @@
  * effect's `HttpClient` on undici, with a short way for what an LM sends.
  *
  * A request that has its whole body, wants no HTTP span and no upgrade goes by `UndiciExchange`. Everything else goes
- * by effect's own client for undici, over the same connections: nothing that effect's client does is lost.
+ * by effect's own client for undici, over the same connections. What that does and the short way does not: to close an
+ * answer that nobody reads when `HttpClient.withScope` or `HttpClient.followRedirects` is through with it. effect keeps
+ * those answers in books of its own; here the garbage collector closes them.
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import type * as Undici from "@effect/platform-node/Undici"

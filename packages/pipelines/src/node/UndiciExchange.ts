@@ -6,19 +6,22 @@
  * model's answer is short and read at once, or read as it comes; neither needs them.
  *
  * The life of an exchange:
- * 1. It is dispatched. A caller that gives up before undici has a connection says so, and nothing is sent.
+ * 1. It is dispatched. A caller that gives up before undici has a connection says so: nothing is sent, and the
+ *    connection is closed as soon as it is there.
  * 2. The head of the answer comes, and the caller goes on with it. The bytes behind it are kept.
  * 3. While they are taken slowly or not at all, the socket pauses at `plenty` bytes.
  * 4. It ends or fails. What came before a failure can still be taken, and then the failure.
  *
- * Callers go on through a promise, so never inside undici's parser. effect lets them go on in the async context they
- * came from, not in the socket's.
+ * Callers go on in a microtask, so never inside undici's parser. effect lets them go on in the async context they came
+ * from, not in the socket's.
  */
 import type * as Undici from "@effect/platform-node/Undici"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import type * as Pull from "effect/Pull"
+import { Buffer } from "node:buffer"
 
 type Controller = Undici.Dispatcher.DispatchController
 
@@ -42,15 +45,10 @@ export const send = (
   request: Undici.Dispatcher.DispatchOptions
 ): Effect.Effect<Exchange, Error> =>
   Effect.callback((resume) => {
-    const exchange = new Exchange()
-    exchange.whenNews(() =>
+    const exchange = new Exchange(() =>
       resume(exchange.failure === undefined ? Effect.succeed(exchange) : Effect.fail(exchange.failure))
     )
-    try {
-      dispatcher.dispatch(request, exchange)
-    } catch (cause) {
-      exchange.onResponseError(undefined, cause instanceof Error ? cause : new Error("not dispatched", { cause }))
-    }
+    dispatcher.dispatch(request, exchange)
     return Effect.sync(() => exchange.leave())
   })
 
@@ -67,58 +65,49 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
   complete = false
   private chunks: Array<Uint8Array> = []
   private size = 0
-  private waiting: Array<() => void> = []
   private controller: Controller | undefined
-  private left: Error | undefined
   private reader: "whole" | "pieces" | undefined
+  /** Goes on with the head, or with a failure instead; does nothing when called again. */
+  private readonly answered: () => void
+  /** Closed while somebody waits for more. */
+  private readonly news = Latch.makeUnsafe(true)
+
+  constructor(answered: () => void) {
+    this.answered = answered
+  }
 
   /** All of it, once it is complete. Interrupted, it closes the socket. */
-  readonly bytes: Effect.Effect<Uint8Array, Error> = Effect.callback((resume) => {
-    if (this.reader === "pieces") return resume(Effect.fail(new TypeError("the answer is read in pieces")))
+  readonly bytes: Effect.Effect<Uint8Array, Error> = Effect.suspend(() => {
+    if (this.reader === "pieces") return Effect.fail(new TypeError("the answer is read in pieces"))
     this.reader = "whole"
     this.controller?.resume()
-    const look = (): void => {
-      if (this.failure !== undefined) resume(Effect.fail(this.failure))
-      else if (this.complete) resume(Effect.succeed(this.joined()))
-      else this.whenNews(look)
-    }
-    look()
-    return this.complete ? undefined : Effect.sync(() => this.leave())
+    return this.complete
+      ? Effect.succeed(this.joined())
+      : Effect.onInterrupt(this.later(this.bytes), () => Effect.sync(() => this.leave()))
   })
 
   /** What has come since the last time; waits until something has. */
-  readonly take: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Error> = Effect.callback((resume) => {
-    if (this.reader === "whole") return resume(Effect.fail(new TypeError("the answer is read as a whole")))
+  readonly take: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Error> = Effect.suspend(() => {
+    if (this.reader === "whole") return Effect.fail(new TypeError("the answer is read as a whole"))
     this.reader = "pieces"
-    const look = (): void => {
-      const [first, ...others] = this.chunks
-      if (first !== undefined) {
-        this.chunks = []
-        this.size = 0
-        this.controller?.resume()
-        resume(Effect.succeed([first, ...others]))
-      } else if (this.failure !== undefined) resume(Effect.fail(this.failure))
-      else if (this.complete) resume(Cause.done())
-      else this.whenNews(look)
-    }
-    look()
+    const [first, ...others] = this.chunks
+    if (first === undefined) return this.complete ? Cause.done() : this.later(this.take)
+    this.chunks = []
+    this.size = 0
+    this.controller?.resume()
+    return Effect.succeed([first, ...others])
   })
 
   /** Ends it: the socket is closed unless all of it has come. */
   leave(): void {
     if (this.complete) return
-    this.left ??= new Error("nobody waits for the answer any more")
-    this.controller?.abort(this.left)
-  }
-
-  /** Calls back once, when something has come. */
-  whenNews(look: () => void): void {
-    void new Promise<void>((resolve) => this.waiting.push(resolve)).then(look)
+    this.failure ??= new Error("nobody waits for the answer any more")
+    this.controller?.abort(this.failure)
   }
 
   onRequestStart(controller: Controller): void {
     this.controller = controller
-    if (this.left !== undefined) controller.abort(this.left)
+    if (this.failure !== undefined) controller.abort(this.failure)
   }
 
   onResponseStart(_: Controller, status: number, headers: Headers): void {
@@ -126,7 +115,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     if (status < 200) return
     this.status = status
     this.headers = headers
-    this.wake()
+    queueMicrotask(this.answered)
   }
 
   onResponseData(controller: Controller, chunk: Uint8Array): void {
@@ -134,35 +123,35 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
     this.size += chunk.byteLength
     if (this.reader === "whole") return
     if (this.size > plenty) controller.pause()
-    this.wake()
+    this.tell()
   }
 
   onResponseEnd(): void {
     this.complete = true
-    this.wake()
+    this.tell()
   }
 
   onResponseError(_: Controller | undefined, error: Error): void {
-    this.failure = error
-    this.wake()
+    this.failure ??= error
+    queueMicrotask(this.answered)
+    this.tell()
   }
 
-  private wake(): void {
-    const { waiting } = this
-    if (waiting.length === 0) return
-    this.waiting = []
-    for (const go of waiting) go()
+  /** Goes on when something has come, and fails when nothing will. */
+  private later<A, E>(next: Effect.Effect<A, E>): Effect.Effect<A, E | Error> {
+    if (this.failure !== undefined) return Effect.fail(this.failure)
+    this.news.closeUnsafe()
+    return Effect.andThen(this.news.await, next)
+  }
+
+  private tell(): void {
+    if (!this.news.isOpen()) queueMicrotask(() => this.news.openUnsafe())
   }
 
   private joined(): Uint8Array {
-    const [first = new Uint8Array(), ...others] = this.chunks
-    if (others.length === 0) return first
-    const all = new Uint8Array(this.size)
-    let at = 0
-    for (const chunk of this.chunks) {
-      all.set(chunk, at)
-      at += chunk.byteLength
-    }
+    const [first, ...others] = this.chunks
+    if (first !== undefined && others.length === 0) return first
+    const all = Buffer.concat(this.chunks)
     this.chunks = [all]
     return all
   }

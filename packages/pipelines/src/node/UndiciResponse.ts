@@ -97,15 +97,18 @@ class UndiciResponse extends Inspectable.Class implements HttpClientResponse.Htt
   }
 
   get urlParamsBody(): HttpClientResponse.HttpClientResponse["urlParamsBody"] {
-    return Effect.flatMap(this.web, (web) => web.urlParamsBody)
+    return this.web((web) => web.urlParamsBody)
   }
 
   get formData(): HttpClientResponse.HttpClientResponse["formData"] {
-    return Effect.flatMap(this.web, (web) => web.formData)
+    return this.web((web) => web.formData)
   }
 
+  // A request that asks for one goes effect's way.
   get upgrade(): HttpClientResponse.HttpClientResponse["upgrade"] {
-    return Effect.flatMap(this.web, (web) => web.upgrade)
+    const description = "expected 101 Switching Protocols"
+    const reason = new HttpClientError.StatusCodeError({ request: this.request, response: this, description })
+    return Effect.fail(new HttpClientError.HttpClientError({ reason }))
   }
 
   toJSON(): unknown {
@@ -124,11 +127,14 @@ class UndiciResponse extends Inspectable.Class implements HttpClientResponse.Htt
     return Effect.mapError(this.exchange.bytes, (cause) => this.unreadable(cause))
   }
 
-  private get web(): Effect.Effect<HttpClientResponse.HttpClientResponse, Failure> {
-    return Effect.map(
-      this.arrayBuffer,
-      (body) => HttpClientResponse.fromWeb(this.request, new Response(body, { headers: this.headers }))
-    )
+  /** Reads it as what effect makes of a web `Response`. */
+  private web<A>(
+    read: (web: HttpClientResponse.HttpClientResponse) => Effect.Effect<A, Failure>
+  ): Effect.Effect<A, Failure> {
+    return Effect.flatMap(this.arrayBuffer, (body) => {
+      const web = HttpClientResponse.fromWeb(this.request, new Response(body, { headers: this.headers }))
+      return Effect.mapError(read(web), ({ cause }) => this.unreadable(cause))
+    })
   }
 
   private unreadable(cause: unknown): Failure {
