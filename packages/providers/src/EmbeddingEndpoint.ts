@@ -98,8 +98,9 @@ export const make = (
       timeout,
       embedMany: (texts, purpose) => {
         if (apiKey === undefined) return send(texts, purpose, {})
+        // Trimmed as in `Endpoint`: a key from a file ends with a line break.
         const withKey = (key: Redacted.Redacted<string>) =>
-          send(texts, purpose, protocol.authorize(Redacted.value(key)))
+          send(texts, purpose, protocol.authorize(Redacted.value(key).trim()))
         return Effect.isEffect(apiKey) ? Effect.flatMap(apiKey, withKey) : withKey(apiKey)
       }
     })

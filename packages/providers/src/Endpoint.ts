@@ -95,8 +95,9 @@ export const make = (options: Options): Effect.Effect<LM.Service, never, HttpCli
     const toEffect = (result: Result.Result<Completion, Reason.Reason>) =>
       Result.isSuccess(result) ? Effect.succeed(result.success) : fail(result.failure)
 
+    // A key from a file ends with a line break. `fetch` drops it, other clients would refuse the header.
     const authorized = (key: Redacted.Redacted<string>): Headers => ({
-      ...protocol.authorize(Redacted.value(key)),
+      ...protocol.authorize(Redacted.value(key).trim()),
       ...open
     })
     return LM.make({

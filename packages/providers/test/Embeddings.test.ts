@@ -25,7 +25,8 @@ interface Vendor {
   readonly answer: (vectors: ReadonlyArray<ReadonlyArray<unknown>>, tokens: number) => object
 }
 
-const key = Redacted.make("sk-very-secret")
+// It ends as a key from a file does.
+const key = Redacted.make("sk-very-secret\n")
 
 const vendors: ReadonlyArray<Vendor> = [
   {

@@ -3,6 +3,7 @@ import { OpenAiCompatible } from "@effect-dspy/providers"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Redacted } from "effect"
 import type * as HttpClient from "effect/http/HttpClient"
+import { inspect } from "node:util"
 import { gzipSync } from "node:zlib"
 import { clients } from "./clients.ts"
 import { type Answer, ask, options, reply, says, serve, until } from "./server.ts"
@@ -10,9 +11,9 @@ import { type Answer, ask, options, reply, says, serve, until } from "./server.t
 const MB = 1024 * 1024
 
 const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>) => {
-  const live = (baseUrl: string) =>
+  const live = (baseUrl: string, apiKey = Redacted.make("sk")) =>
     Layer.orDie(Layer.provide(
-      OpenAiCompatible.layerHttp({ provider: "loopback", model: "test-model", baseUrl, apiKey: Redacted.make("sk") }),
+      OpenAiCompatible.layerHttp({ provider: "loopback", model: "test-model", baseUrl, apiKey }),
       client
     ))
 
@@ -91,6 +92,22 @@ const suite = (name: string, client: Layer.Layer<HttpClient.HttpClient>) => {
         const error = yield* Effect.flip(Effect.provide(ask, live(url)))
         assert.deepInclude(error.reason, { _tag: "Network", code: "ECONNREFUSED" })
         assert.strictEqual(error.message, "loopback/test-model: the connection failed (ECONNREFUSED)")
+      }))
+
+    it.live("a key is sent without the line break at the end of its file", () =>
+      Effect.gen(function*() {
+        const server = yield* serve([reply("yes")])
+        yield* Effect.provide(ask, live(server.url, Redacted.make("sk-very-secret\n")))
+        assert.strictEqual(server.requests[0]?.headers.authorization, "Bearer sk-very-secret")
+      }))
+
+    it.live("a key that no header takes is Network, and not told", () =>
+      Effect.gen(function*() {
+        const server = yield* serve([])
+        const error = yield* Effect.flip(Effect.provide(ask, live(server.url, Redacted.make("sk-very\nsecret"))))
+        assert.strictEqual(error.reason._tag, "Network")
+        assert.notMatch(`${inspect(error, { depth: 9 })} ${JSON.stringify(error)} ${error.stack}`, /very|secret/)
+        assert.lengthOf(server.requests, 0)
       }))
 
     it.live("a base URL that is none is a bug, found when the layer is built", () =>
