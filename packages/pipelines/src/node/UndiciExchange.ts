@@ -18,6 +18,7 @@
 import type * as Undici from "@effect/platform-node/Undici"
 import type { NonEmptyReadonlyArray } from "effect/Array"
 import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import type * as Pull from "effect/Pull"
@@ -31,6 +32,15 @@ type Controller = Undici.Dispatcher.DispatchController
  * @category models
  */
 export type Headers = { readonly [name: string]: string | Array<string> | undefined }
+
+/**
+ * An answer that is read in one way can't be read in the other as well.
+ *
+ * @category errors
+ */
+export class AlreadyRead extends Data.TaggedError("AlreadyRead")<{ readonly as: "pieces" | "a whole" }> {
+  override readonly message = `this answer is read as ${this.as}`
+}
 
 /** As much as undici's own streams keep. */
 const plenty = 64 * 1024
@@ -78,7 +88,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
 
   /** All of it, once it is complete. Interrupted, it closes the socket. */
   readonly bytes: Effect.Effect<Uint8Array, Error> = Effect.suspend(() => {
-    if (this.reader === "pieces") return Effect.fail(new TypeError("the answer is read in pieces"))
+    if (this.reader === "pieces") return Effect.fail(new AlreadyRead({ as: "pieces" }))
     this.reader = "whole"
     this.controller?.resume()
     return this.complete
@@ -88,7 +98,7 @@ export class Exchange implements Undici.Dispatcher.DispatchHandler {
 
   /** What has come since the last time; waits until something has. */
   readonly take: Pull.Pull<NonEmptyReadonlyArray<Uint8Array>, Error> = Effect.suspend(() => {
-    if (this.reader === "whole") return Effect.fail(new TypeError("the answer is read as a whole"))
+    if (this.reader === "whole") return Effect.fail(new AlreadyRead({ as: "a whole" }))
     this.reader = "pieces"
     const [first, ...others] = this.chunks
     if (first === undefined) return this.complete ? Cause.done() : this.later(this.take)
