@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 // One project a package. The source condition lets tests, examples and doc examples run on
@@ -14,6 +15,8 @@ const examples = project("examples", "examples")
 
 export default defineConfig({
   test: {
+    // One core less than there are is vitest's own choice, and on two cores half of them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       project("core", "packages/core"),
       project("providers", "packages/providers"),
