@@ -3,8 +3,8 @@
  *
  * First in this process: a text field of 1 MB, in pieces of 16 characters, from the model's parts to the events of
  * `Predict.stream`, and one of 2 MB. Then over the wire: an endpoint in another process streams answers of 250, 1,000
- * and 4,000 tokens, an event each. Plain effect with undici does the same by hand (`ByHand.ts`): it reads the events,
- * extends a partial answer with each, and decodes the whole. Counted is processor time of this process.
+ * and 4,000 tokens, an event each. Plain effect on the same transport does the same by hand (`ByHand.ts`): it reads the
+ * events, extends a partial answer with each, and decodes the whole. Counted is processor time of this process.
  *
  * Bars: twice the length at most 2.2x; a streamed token at most 1.5x of by hand.
  */
@@ -169,9 +169,9 @@ for (const tokens of [250, 1000, 4000]) {
     }
   }
   const took = await micros([
-    contender("by hand, effect + undici", byHand(baseUrl), NodeTransport.layer),
+    contender("by hand, effect", byHand(baseUrl), NodeTransport.layer),
     contender(
-      "Predict.stream, undici",
+      "Predict.stream",
       streamed,
       Layer.provide(OpenAiCompatible.layerHttp(options), NodeTransport.layer)
     )
